@@ -1,0 +1,18 @@
+"""The ways out, by the name a channel's configuration uses for its kind.
+
+A channel sends one notice once and says what became of it. It never retries, keeps nothing and
+never asks whether the notice should be sent. A new kind is a module with an options dataclass
+and a `SendFn`, and a line here.
+"""
+
+from __future__ import annotations
+
+from monitor.channels import log, webhook
+from monitor.channels.kind import ChannelKind, SendFn
+
+__all__ = ["CHANNELS", "ChannelKind", "SendFn"]
+
+CHANNELS: dict[str, ChannelKind] = {
+    "webhook": ChannelKind(webhook.WebhookOptions, webhook.send, idempotent=True),
+    "log": ChannelKind(log.LogOptions, log.send, idempotent=False),
+}

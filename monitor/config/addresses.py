@@ -1,0 +1,62 @@
+"""URLs of a configuration: what a tenant puts into them, and where they may not lead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+import httpx
+
+from monitor.net.addresses import refusal
+
+_PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_-]*)\}")
+EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+"""For addresses that the monitor itself does not contact, or only by the operator's word."""
+
+_HALF_ADDRESS = re.compile(r"[0-9.]+|0x[0-9a-f.x]+", re.IGNORECASE)
+
+
+def placeholders(template: str) -> tuple[str, ...]:
+    """The names in braces, in their order; empty for a URL that everyone shares."""
+    return tuple(_PLACEHOLDER.findall(template))
+
+
+def expanded(template: str, variables: Mapping[str, str]) -> str:
+    """The URL of one tenant. Raises KeyError for a name that has no value."""
+    return _PLACEHOLDER.sub(lambda match: variables[match[1]], template)
+
+
+def url_mistake(
+    url: str, allow: Sequence[IPv4Network | IPv6Network], schemes: Sequence[str] = ("http", "https")
+) -> str | None:
+    """Why a URL cannot be meant or may not be contacted, with the remedy; None when it may.
+
+    Names are not resolved here; what they resolve to is vetted when it is contacted. Only the
+    host is shown: the rest of a URL may hold what nobody should read.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        return "is no URL: write http://host/path or https://host/path"
+    if parsed.scheme not in schemes:
+        return f"must begin with {' or '.join(f'{each}://' for each in schemes)}"
+    if not parsed.host:
+        return "names no host: write http://host/path or https://host/path"
+    if parsed.userinfo:
+        return "holds a user or password: give them as `basic:` or `bearer:`"
+    return _host_mistake(parsed.host, allow)
+
+
+def _host_mistake(host: str, allow: Sequence[IPv4Network | IPv6Network]) -> str | None:
+    local = host == "localhost" or host.endswith(".localhost")
+    try:
+        address = str(ip_address("127.0.0.1" if local else host))
+    except ValueError:
+        half = _HALF_ADDRESS.fullmatch(host)
+        return f"`{host}` is half an address: write all four numbers" if half else None
+    if refusal(address, allow) is None:
+        return None
+    return (
+        f"`{host}` may not be contacted: if it is meant, add its network to network.allow_private"
+    )

@@ -1,0 +1,241 @@
+"""The finished configuration: model objects made of a document without mistakes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import make_url
+
+from monitor.channels import CHANNELS
+from monitor.config import crosschecks, dates
+from monitor.config.addresses import expanded, placeholders
+from monitor.config.crosschecks import rules_of, tenants_of, variables_of
+from monitor.config.kinds import Kinded
+from monitor.config.shape import Document, History, ServiceShape
+from monitor.config.tree import Node
+from monitor.config.variables import Substituted
+from monitor.hours import Calendar
+from monitor.model import (
+    CONTROL,
+    SHARED,
+    Channel,
+    Check,
+    Estate,
+    EvidenceKind,
+    Need,
+    Role,
+    Rules,
+    Service,
+    Target,
+    Vantage,
+)
+from monitor.net.limits import Limits
+from monitor.net.secret import Secret
+from monitor.policy import PolicySettings
+
+_URL_KEYS = frozenset({"url"})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything a file says, finished: nothing is read or decided later.
+
+    `secrets` are all values to redact wherever text leaves. `warnings` are sentences about what
+    is allowed but weaker than it could be.
+    """
+
+    path: Path
+    estate: Estate
+    calendar: Calendar
+    policy: PolicySettings
+    channels: tuple[Channel, ...]
+    limits: Limits
+    allow_private: tuple[IPv4Network | IPv6Network, ...]
+    secrets: tuple[Secret, ...]
+    database_url: str
+    listen_host: str
+    listen_port: int
+    public_url: str
+    api_token: Secret | None
+    history: History
+    warnings: tuple[str, ...]
+
+
+def config(path: Path, document: Document, root: Node) -> Config:
+    """The configuration of a document in which nothing is mistaken."""
+    host, _, port = document.listen.rpartition(":")
+    estate = _estate(document)
+    channels = _channels(document)
+    api_token = document.api_token or document.api_token_file
+    return Config(
+        path=path,
+        estate=estate,
+        calendar=dates.calendar(document.calendar),
+        policy=document.policy,
+        channels=channels,
+        limits=document.limits,
+        allow_private=document.network.allow_private,
+        secrets=tuple(dict.fromkeys(_secrets((estate, channels, api_token), document, root))),
+        database_url=document.database_url,
+        listen_host=host.strip("[]"),
+        listen_port=int(port),
+        public_url=(document.public_url or f"http://{document.listen}").rstrip("/"),
+        api_token=api_token,
+        history=document.history,
+        warnings=tuple(_warnings(estate)),
+    )
+
+
+def fingerprint(kind: str, address: str, options: Any) -> str:
+    """What changes when a target's address or what is asserted of it changes; 16 hex digits.
+
+    Settings left at their defaults are no part of it, so that a new setting changes nothing;
+    neither are the values of secrets, so that a rotation changes nothing.
+    """
+    said = [kind, address]
+    for each in dataclasses.fields(options):
+        value = getattr(options, each.name)
+        if each.name not in _URL_KEYS and value != _default(each):
+            said.append(f"{each.name}={value!r}")
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
+
+
+def _default(each: dataclasses.Field[Any]) -> Any:
+    if each.default_factory is not dataclasses.MISSING:
+        return each.default_factory()
+    return each.default
+
+
+def _estate(document: Document) -> Estate:
+    vantages = tuple(
+        Vantage(name, each.network or name, each.source_address, each.proxy)
+        for name, each in document.vantages.items()
+    )
+    services = tuple(_service(name, each, document) for name, each in document.services.items())
+    controls = tuple(_control(each) for each in document.controls if each is not None)
+    return Estate(services, vantages or (Vantage("local", "local"),), controls)
+
+
+def _service(name: str, shape: ServiceShape, document: Document) -> Service:
+    return Service(
+        name=name,
+        title=shape.title or name.replace("-", " ").title(),
+        audience=shape.audience,
+        checks=tuple(_check(name, each, shape, document) for each in shape.checks if each),
+        core=shape.core,
+        rules=rules_of(shape.rules, rules_of(document.rules, Rules())),
+        all_users_scope=shape.all_users_scope,
+        wide_share=shape.wide_share,
+    )
+
+
+def _check(service: str, read: Kinded, shape: ServiceShape, document: Document) -> Check:
+    own = read.own
+    return Check(
+        service=service,
+        name=own.name,
+        kind=read.kind,
+        options=read.options,
+        interval=own.interval or shape.interval,
+        timeout=own.timeout or shape.timeout,
+        need=own.need,
+        evidence=own.evidence,
+        targets=_targets(read, document),
+        runbook=own.runbook,
+    )
+
+
+def _control(read: Kinded) -> Check:
+    own = read.own
+    return Check(
+        service=CONTROL,
+        name=own.name,
+        kind=read.kind,
+        options=read.options,
+        interval=own.interval or crosschecks.CONTROL_INTERVAL,
+        timeout=own.timeout or crosschecks.CONTROL_TIMEOUT,
+        need=Need.BLOCKING,
+        evidence=EvidenceKind.ACTIVE,
+        targets=(_shared_target(read),),
+    )
+
+
+def _targets(read: Kinded, document: Document) -> tuple[Target, ...]:
+    if not placeholders(read.options.url):
+        return (_shared_target(read),)
+    return tuple(_target(read, name, document) for name in tenants_of(read, document))
+
+
+def _shared_target(read: Kinded) -> Target:
+    url = read.options.url
+    printed = fingerprint(read.kind, url, read.options)
+    return Target(crosschecks.SHARED_TARGET, SHARED, url, fingerprint=printed)
+
+
+def _target(read: Kinded, tenant: str, document: Document) -> Target:
+    url = expanded(read.options.url, variables_of(tenant, document))
+    shape = document.tenants[tenant]
+    return Target(
+        name=tenant,
+        tenant=tenant,
+        address=url,
+        group=shape.group,
+        deployment=shape.deployment,
+        canary=shape.canary,
+        fingerprint=fingerprint(read.kind, url, read.options),
+    )
+
+
+def _channels(document: Document) -> tuple[Channel, ...]:
+    if document.channels is None:
+        return (Channel("log", "log", tuple(Role), CHANNELS["log"].options()),)
+    return tuple(
+        Channel(name, each.kind, each.own.roles, each.options)
+        for name, each in document.channels.items()
+    )
+
+
+def _secrets(made: Any, document: Document, root: Node) -> Iterator[Secret]:
+    yield from _secrets_in(made)
+    password = make_url(document.database_url).password
+    if password:
+        yield Secret(str(password))
+    for vantage in document.vantages.values():
+        if vantage.proxy is not None and (userinfo := make_url(vantage.proxy)).password:
+            yield Secret(str(userinfo.password))
+    for _, node in crosschecks.sensitive_headers(root):
+        if isinstance(node.value, Substituted):
+            yield from (Secret(each) for each in node.value.values if each)
+
+
+def _secrets_in(value: Any) -> Iterator[Secret]:
+    if isinstance(value, Secret):
+        yield value
+    elif dataclasses.is_dataclass(value):
+        for each in dataclasses.fields(value):
+            yield from _secrets_in(getattr(value, each.name))
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _secrets_in(each)
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _secrets_in(each)
+
+
+def _warnings(estate: Estate) -> Iterator[str]:
+    if len({each.network for each in estate.vantages}) < 2:
+        yield (
+            "All vantages are in one network: an outage is declared more slowly, after four "
+            "rounds, and says that it was seen from one location."
+        )
+    if not estate.controls:
+        yield (
+            "There are no controls: the monitor cannot tell an outage of the service from one of "
+            "its own network."
+        )

@@ -1,0 +1,62 @@
+"""Support hours and bank holidays, handed to the core as plain dates.
+
+The years are fixed and not counted from today: the same file means the same calendar on every
+day it is read. A date outside of them is an error when it is asked for, never "no holiday".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import holidays
+
+from monitor.config.shape import DAYS, CalendarShape
+from monitor.hours import Calendar
+
+FIRST_YEAR = 2012
+LAST_YEAR = 2036
+
+_DIVISIONS = {"GB": "ENG"}
+"""The division meant where none is named: of the United Kingdom, the one the policy speaks of."""
+
+
+def calendar(shape: CalendarShape) -> Calendar:
+    """The calendar of a valid section."""
+    found = holidays.country_holidays(
+        shape.country, subdiv=_division(shape), years=range(FIRST_YEAR, LAST_YEAR + 1)
+    )
+    return Calendar(
+        zone=shape.time_zone,
+        weekly=tuple(getattr(shape.hours, day) for day in DAYS),
+        holidays=dict(sorted(found.items())),
+        extra_closed=dict(shape.extra_closed),
+        extra_open=dict(shape.extra_open),
+        first_year=FIRST_YEAR,
+        last_year=LAST_YEAR,
+    )
+
+
+def mistakes(shape: CalendarShape) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What of a section cannot be: the path within it, and the message."""
+    divisions = holidays.list_supported_countries()
+    if shape.country not in divisions:
+        yield ("country",), f"`{shape.country[:80]}` is no known country: write a code such as GB"
+    elif (division := _division(shape)) is not None and division not in divisions[shape.country]:
+        known = ", ".join(divisions[shape.country]) or "none"
+        yield (
+            ("subdivision",),
+            f"`{division[:80]}` is unknown in {shape.country}; known are: {known}",
+        )
+    if not any(getattr(shape.hours, day) for day in DAYS):
+        yield ("hours",), "support never opens: name the hours of at least one day"
+    for key, dates in (("extra_closed", shape.extra_closed), ("extra_open", shape.extra_open)):
+        for date in dates:
+            if not FIRST_YEAR <= date.year <= LAST_YEAR:
+                covered = f"{FIRST_YEAR} to {LAST_YEAR}"
+                yield (key, str(date)), f"is outside the years the calendar covers: {covered}"
+    for date in shape.extra_closed.keys() & shape.extra_open.keys():
+        yield ("extra_open", str(date)), "is in extra_closed too: remove one of them"
+
+
+def _division(shape: CalendarShape) -> str | None:
+    return shape.subdivision or _DIVISIONS.get(shape.country)

@@ -1,0 +1,237 @@
+"""The outer shape of a configuration, section by section, as pydantic models.
+
+What the leaf settings are is declared by the core: `Rules`, `Limits`, `PolicySettings`, the
+options of each kind of probe and channel. Defaults that depend on other sections are None here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, time
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator
+
+from monitor.channels import CHANNELS
+from monitor.config.kinds import ByKind
+from monitor.config.spelling import (
+    Flag,
+    Name,
+    Seconds,
+    SecretFile,
+    SecretText,
+    Shape,
+    Share,
+    Text,
+    leaf,
+    one_or_many,
+    settings,
+    shown,
+)
+from monitor.model import AllUsersScope, Audience, Deployment, EvidenceKind, Need, Role, Rules
+from monitor.net.limits import Limits
+from monitor.policy import PolicySettings
+from monitor.probes import PROBES
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+TENANT_KEYS = ("group", "deployment", "canary")
+
+_KINDS = {kind: each.options for kind, each in PROBES.items()}
+_CHANNEL_KINDS = {kind: each.options for kind, each in CHANNELS.items()}
+_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How long results are kept: those that are PASS in hours, all others in days."""
+
+    pass_hours: int = 48
+    other_days: int = 30
+
+
+def _network(value: object) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(str(value))
+    except ValueError:
+        raise ValueError(f"{shown(value)} is no network: write 10.0.0.0/8 or fd00::/8") from None
+
+
+def _address(value: object) -> str:
+    try:
+        return str(ip_address(str(value)))
+    except ValueError:
+        raise ValueError(f"{shown(value)} is no address: write one of this host's") from None
+
+
+def _hours(value: object) -> tuple[time, time]:
+    match = _HOURS.fullmatch(str(value))
+    if match is None:
+        raise ValueError(f"{shown(value)} is no pair of times: write 08:30-17:00")
+    opens, closes = time(int(match[1]), int(match[2])), time(int(match[3]), int(match[4]))
+    if opens >= closes:
+        raise ValueError(f"{shown(value)} does not close after it opens: write 08:30-17:00")
+    return opens, closes
+
+
+def _date(value: object) -> date:
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"{shown(value)} is no date: write 2030-12-27") from None
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError):
+        raise ValueError(f"`{value[:80]}` is no time zone: write Europe/London") from None
+    return value
+
+
+def _off_is_none(value: object) -> object:
+    return None if value == "off" else value
+
+
+def _empty_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+Hours = Annotated[tuple[time, time], PlainValidator(_hours)]
+Day = Annotated[date, PlainValidator(_date)]
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(one_or_many)]
+
+if TYPE_CHECKING:
+    LimitsLeaf = Limits
+    PolicyLeaf = PolicySettings
+    HistoryLeaf = History
+    RulesShape = Shape
+else:
+    LimitsLeaf = leaf(Limits)
+    PolicyLeaf = leaf(PolicySettings)
+    HistoryLeaf = leaf(History)
+    RulesShape = settings(Rules)
+
+
+class NetworkShape(Shape):
+    """What of the network may be contacted."""
+
+    allow_private: Annotated[tuple[Network, ...], BeforeValidator(one_or_many)] = ()
+
+
+class HoursShape(Shape):
+    """Opening hours by weekday; a day that is not named is closed."""
+
+    mon: Hours | None = None
+    tue: Hours | None = None
+    wed: Hours | None = None
+    thu: Hours | None = None
+    fri: Hours | None = None
+    sat: Hours | None = None
+    sun: Hours | None = None
+
+
+OFFICE = HoursShape(
+    **dict.fromkeys(DAYS[:4], "08:30-17:00"),  # type: ignore[arg-type]  # read by the validator
+    fri="08:30-16:30",  # type: ignore[arg-type]  # read by the validator
+)
+"""The hours of the support policy."""
+
+
+class CalendarShape(Shape):
+    """When support is open."""
+
+    time_zone: Annotated[Text, AfterValidator(_zone)] = "Europe/London"
+    country: Text = "GB"
+    subdivision: Text | None = None
+    hours: HoursShape = OFFICE
+    extra_closed: dict[Day, Text] = Field(default_factory=dict)
+    extra_open: dict[Day, Hours] = Field(default_factory=dict)
+
+
+class VantageShape(Shape):
+    """A place probes leave from; its network is its own name unless told."""
+
+    network: Name | None = None
+    source_address: Annotated[str, PlainValidator(_address)] | None = None
+    proxy: Text | None = None
+
+
+class TenantShape(Shape):
+    """A tenant; every further key is a variable for the URLs of checks."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Text]
+
+    group: Text = ""
+    deployment: Deployment = Deployment.HOSTED
+    canary: Flag = False
+
+
+class ProbeShape(Shape):
+    """What a control says of itself, beside its kind's options."""
+
+    name: Name
+    kind: Text = "http"
+    interval: Seconds | None = None
+    timeout: Seconds | None = None
+
+
+class CheckShape(ProbeShape):
+    """What a check says of itself, beside its kind's options."""
+
+    tenants: Names | None = None
+    need: Need = Need.BLOCKING
+    evidence: EvidenceKind = EvidenceKind.ACTIVE
+    runbook: Text = ""
+
+
+class ChannelShape(Shape):
+    """What a channel says of itself, beside its kind's options."""
+
+    kind: Text
+    roles: Annotated[tuple[Role, ...], BeforeValidator(one_or_many)]
+
+
+Control = Annotated[Any, ByKind(ProbeShape, _KINDS, "http")]
+Check = Annotated[Any, ByKind(CheckShape, _KINDS, "http")]
+Channel = Annotated[Any, ByKind(ChannelShape, _CHANNEL_KINDS)]
+
+
+class ServiceShape(Shape):
+    """A service, with the defaults of its checks."""
+
+    title: Text | None = None
+    audience: Audience = Audience.USERS
+    core: Flag = True
+    all_users_scope: AllUsersScope = AllUsersScope.PLATFORM
+    wide_share: Annotated[Share | None, BeforeValidator(_off_is_none)] = 0.5
+    rules: RulesShape = RulesShape()
+    interval: Seconds = 30.0
+    timeout: Seconds = 10.0
+    checks: tuple[Check | None, ...]
+
+
+class Document(Shape):
+    """A whole file. Items of lists that could not be read are None."""
+
+    version: Literal[1] = 1
+    listen: Text = "127.0.0.1:8365"
+    public_url: Text | None = None
+    database_url: Text = "sqlite:///monitor.db"
+    api_token: Annotated[SecretText | None, BeforeValidator(_empty_is_none)] = None
+    api_token_file: SecretFile | None = None
+    network: NetworkShape = NetworkShape()
+    limits: LimitsLeaf = Limits()
+    history: HistoryLeaf = History()
+    calendar: CalendarShape = CalendarShape()
+    policy: PolicyLeaf = PolicySettings()
+    rules: RulesShape = RulesShape()
+    vantages: dict[Name, VantageShape] = Field(default_factory=dict)
+    controls: tuple[Control | None, ...] = ()
+    tenants: dict[Name, TenantShape] = Field(default_factory=dict)
+    services: dict[Name, ServiceShape] = Field(default_factory=dict)
+    channels: dict[Name, Channel] | None = None

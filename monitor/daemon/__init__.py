@@ -1,0 +1,337 @@
+"""The daemon: everything wired together, started in order and ended in order.
+
+    start   limit of descriptors, listening socket, store (lock, migrations, lease), what the
+            store holds open is taken up, then delivery, the engine, the schedule, the pages
+    run     each part is a task of one group: if one fails, the whole process ends with exit 1,
+            never half a monitor
+    stop    SIGTERM or SIGINT: the schedule ends, what is queued is committed, what is being sent
+            keeps its lease for the next start, the store is closed; within five seconds
+
+`run` is given its clock and its stop, so that tests and the demo run the very same daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+import uvloop
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from ulid import ULID
+
+from monitor import detection, hours
+from monitor.clock import Clock, Now, real_clock
+from monitor.config import Config
+from monitor.daemon.descriptors import raise_limit
+from monitor.daemon.listener import Listener, bind
+from monitor.daemon.logs import Logs
+from monitor.daemon.schedule import Schedule
+from monitor.delivery import Delivery
+from monitor.engine import Engine, ProbeCell, load_mind
+from monitor.judge import Mind
+from monitor.metrics import Metrics, NoticeOutcome
+from monitor.model import Cell, CellKey, Change, Notice, Result
+from monitor.net.network import Net
+from monitor.net.redaction import Redactor
+from monitor.probes import PROBES, Ask
+from monitor.store import Store, StoreError, open_store
+from monitor.timetable import slots
+from monitor.web import create_app
+
+LOG = structlog.get_logger("monitor")
+
+_FINISH_WITHIN = 3.0
+_PRUNE_EVERY = 600
+
+
+class CannotStart(Exception):  # noqa: N818 - named for what it says
+    """The daemon cannot start; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What the daemon tells once it runs: where its pages are, and its engine."""
+
+    url: str
+    engine: Engine
+    store: Store
+
+
+def serve(config: Config) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit code: 0, 1 after a failure, 2 cannot start."""
+    logs = Logs()
+    logs.start()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(config))
+    finally:
+        logs.stop()
+
+
+async def _serve(config: Config) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await run(config, real_clock(), stop=stop, started=_say_started)
+    except CannotStart as error:
+        LOG.error("cannot start", reason=str(error))
+        return 2
+    except ExceptionGroup as failures:
+        for failure in failures.exceptions:
+            LOG.error("a part of the monitor failed", exc_info=failure)
+        return 1
+    LOG.info("stopped")
+    return 0
+
+
+async def _say_started(started: Started) -> None:
+    LOG.info("monitoring", url=started.url, instance=started.store.instance)
+
+
+async def run(
+    config: Config,
+    clock: Clock,
+    *,
+    stop: asyncio.Event,
+    started: Callable[[Started], Awaitable[None]],
+) -> None:
+    """Run the whole monitor until `stop` is set.
+
+    Raises `CannotStart`; an `ExceptionGroup` when a part failed.
+    """
+    too_few = raise_limit(len(config.estate.cells()))
+    if too_few is not None:
+        raise CannotStart(too_few)
+    with _bound(config) as listening:
+        store = await _opened(config, clock)
+        try:
+            await _run(config, clock, store, listening, stop, started)
+        finally:
+            await store.close()
+
+
+@contextmanager
+def _bound(config: Config) -> Iterator[socket.socket]:
+    try:
+        listening = bind(config.listen_host, config.listen_port)
+    except OSError as error:
+        raise CannotStart(str(error)) from None
+    with listening:
+        yield listening
+
+
+async def _opened(config: Config, clock: Clock) -> Store:
+    holder = f"process {os.getpid()} on {socket.gethostname()}"
+    try:
+        return await open_store(config.database_url, clock=clock, holder=holder)
+    except StoreError as error:
+        raise CannotStart(str(error)) from None
+
+
+async def _run(
+    config: Config,
+    clock: Clock,
+    store: Store,
+    listening: socket.socket,
+    stop: asyncio.Event,
+    started: Callable[[Started], Awaitable[None]],
+) -> None:
+    metrics = Metrics(config.estate, [channel.name for channel in config.channels])
+    net = Net(clock, config.limits, config.allow_private, Redactor(config.secrets))
+    parts = await _wired(config, clock, store, metrics, net)
+    app = create_app(
+        parts.engine,
+        store,
+        metrics,
+        clock,
+        api_token=config.api_token,
+        public_url=config.public_url,
+        estate=config.estate,
+    )
+    listener = Listener(app, listening)
+    host, port = listening.getsockname()[:2]
+    parts.scheduler.start()
+    parts.schedule.start()
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks += [
+                group.create_task(parts.engine.run(parts.resumed)),
+                group.create_task(parts.delivery.run()),
+                group.create_task(parts.schedule.run()),
+                group.create_task(_watch(config, clock, store, metrics, parts.delivery)),
+            ]
+            serving = group.create_task(listener.run_until_exit())
+            await started(Started(f"http://{host}:{port}", parts.engine, store))
+            await stop.wait()
+            parts.scheduler.shutdown(wait=False)
+            listener.should_exit = True
+            await serving
+            for task in tasks:
+                task.cancel()
+    finally:
+        if parts.scheduler.running:
+            parts.scheduler.shutdown(wait=False)
+        await _finished(parts.engine)
+        await net.aclose()
+
+
+async def _finished(engine: Engine) -> None:
+    try:
+        async with asyncio.timeout(_FINISH_WITHIN):
+            await engine.finish()
+    except TimeoutError:
+        LOG.error("stopped before everything was written: the store could not be used")
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    engine: Engine
+    delivery: Delivery
+    schedule: Schedule
+    scheduler: AsyncIOScheduler
+    resumed: list[Change]
+
+
+async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, net: Net) -> _Parts:
+    await store.release_leases()
+    delivery = Delivery(
+        store,
+        {channel.name: channel for channel in config.channels},
+        net,
+        clock,
+        random=random.random,
+        on_sent=_notice_sent(metrics),
+    )
+    now = clock.now()
+    mind, resumed = await load_mind(
+        lambda worked: _mind(config, store, worked), store, now, _unobserved(now)
+    )
+    engine = Engine(mind, store, _probes(net), clock, metrics, committed=delivery.wake)
+    scheduler = AsyncIOScheduler(timezone="UTC")
+    loop = asyncio.get_running_loop()
+
+    def fire(key: CellKey, planned: float, wait: float) -> None:
+        loop.call_later(wait, engine.fire, key, planned)
+
+    def stepped(seconds: float) -> None:
+        LOG.warning("the wall clock stepped", seconds=round(seconds, 3))
+        metrics.clock_step(seconds)
+        engine.forget_in_flight()
+        hurrying = loop.create_task(_hurry(store, clock, delivery))
+        hurrying.add_done_callback(lambda task: task.exception())
+
+    schedule = Schedule(
+        scheduler,
+        slots(config.estate.cells()),
+        clock,
+        fire=fire,
+        missed=metrics.missed,
+        stepped=stepped,
+    )
+    scheduler.add_job(
+        _prune,
+        IntervalTrigger(seconds=_PRUNE_EVERY),
+        args=(store, clock, config),
+        coalesce=True,
+        misfire_grace_time=_PRUNE_EVERY,
+    )
+    return _Parts(engine, delivery, schedule, scheduler, resumed)
+
+
+def _mind(config: Config, store: Store, worked: frozenset[tuple[CellKey, str]]) -> Mind:
+    return Mind(
+        estate=config.estate,
+        calendar=config.calendar,
+        policy=config.policy,
+        channels=config.channels,
+        instance=store.instance,
+        public_url=config.public_url,
+        mint=_ulid,
+        detection=detection.new_state(config.estate, worked=worked),
+    )
+
+
+def _ulid(at: datetime) -> str:
+    return str(ULID.from_datetime(at))
+
+
+def _unobserved(now: Now) -> str:
+    return f"The monitor was started at {now.at:%Y-%m-%d %H:%M:%SZ}; before that it saw nothing."
+
+
+def _probes(net: Net) -> dict[str, ProbeCell]:
+    """The kinds of probe, each bound to the one way to the network."""
+
+    def bound(kind: str) -> ProbeCell:
+        probe = PROBES[kind].probe
+
+        async def ask_cell(cell: Cell, ask: Ask) -> Result:
+            return await probe(cell, ask, net)
+
+        return ask_cell
+
+    return {kind: bound(kind) for kind in PROBES}
+
+
+def _notice_sent(metrics: Metrics) -> Callable[[Notice, float], None]:
+    def sent(notice: Notice, seconds: float) -> None:
+        metrics.notice_delay(seconds)
+        LOG.info(
+            "notice sent",
+            incident=notice.message.incident.number,
+            channel=notice.channel,
+            action=notice.action,
+            seconds=round(seconds, 3),
+        )
+
+    return sent
+
+
+async def _hurry(store: Store, clock: Clock, delivery: Delivery) -> None:
+    """After a step of the wall clock, what waited for a retry waits no longer."""
+    await store.hurry(clock.wall())
+    delivery.wake()
+
+
+async def _prune(store: Store, clock: Clock, config: Config) -> None:
+    await store.prune(
+        clock.wall(),
+        pass_for=timedelta(hours=config.history.pass_hours),
+        other_for=timedelta(days=config.history.other_days),
+    )
+
+
+async def _watch(
+    config: Config, clock: Clock, store: Store, metrics: Metrics, delivery: Delivery
+) -> None:
+    """Once a second: what delivery, the outbox and the calendar look like."""
+    counted: Counter[tuple[str, NoticeOutcome]] = Counter()
+    while True:
+        await asyncio.sleep(1.0)
+        now = clock.wall()
+        attempts = Counter(delivery.figures().attempts)
+        for (channel, outcome), count in (attempts - counted).items():
+            metrics.notice(channel, outcome, count)
+        counted = attempts
+        opening = (hours.next_opening(config.calendar, now) - now).total_seconds()
+        metrics.support(is_open=hours.is_open(config.calendar, now), seconds_to_opening=opening)
+        try:
+            figures = await store.outbox()
+        except StoreError:
+            metrics.store_failure()
+            continue
+        oldest = 0.0 if figures.oldest_due is None else (now - figures.oldest_due).total_seconds()
+        metrics.outbox(figures.pending, figures.dead, max(0.0, oldest))

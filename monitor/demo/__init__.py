@@ -1,0 +1,1 @@
+"""A simulated Prospect 365 estate with faults to inject, and the story the demo plays on it."""

@@ -1,0 +1,288 @@
+"""A simulated Prospect 365 estate: real HTTP servers on loopback, and faults to break them with.
+
+It stands for CRM (sign-in page and OData v4 API), Sites, Website and the ERP order connector, for
+five tenants in three backend groups, with three control targets beside them that belong to
+nobody. Each service has one port which all its tenants share, as behind one load balancer; the
+first segment of a path names the tenant (`services.py` has the paths). `faults.py` says what can
+be broken, for whom, and where on its way a request meets it.
+
+The switchboard, on a port of its own that no fault reaches:
+
+    GET    /faults       the faults that are on
+    POST   /faults       switch one on: {"kind": "slow", "service": "crm", "tenant": "acme",
+                         "group": ..., "vantage": "127.0.0.3", "controls": true, "seconds": 3}
+                         -> 201 and the log entry; 400 with every mistake
+    DELETE /faults/{id}  heal one -> {"healed": [log entries]}; 404 for an unknown id
+    DELETE /faults       heal all
+    GET    /log          every switch, oldest first, with wall clock times to the millisecond
+
+Not simulated: DNS, TLS, HTTP/2, a path that drops packets (a black hole accepts the connection),
+load, and any dependency between the services. A vantage is told by its source address alone.
+
+`serve` runs it inside an event loop; `EstateProcess` in a process of its own, so that whoever
+watches it does not share a loop with it; `python -m monitor.demo.estate` for people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any, Self
+
+from monitor.clock import Clock, real_clock
+from monitor.demo.client import AsyncEstateClient, EstateClient, EstateProcess
+from monitor.demo.faults import BadFaultError, Board, Fault, FaultKind, Switched, parse_fault
+from monitor.demo.http1 import Hold, Listener, Request, Reset, Response, as_json
+from monitor.demo.places import CONTROLS, GROUPS, SERVICES, Ports, Settings
+from monitor.demo.services import backends, tenant_of
+
+__all__ = [
+    "CONTROLS",
+    "GROUPS",
+    "SERVICES",
+    "AsyncEstateClient",
+    "Estate",
+    "EstateClient",
+    "EstateProcess",
+    "Fault",
+    "FaultKind",
+    "Ports",
+    "Settings",
+    "Switched",
+    "serve",
+]
+
+
+async def serve(
+    ports: Ports | None,
+    clock: Clock,
+    ready: Callable[[Ports], None],
+    settings: Settings | None = None,
+) -> None:
+    """Run an estate until cancelled; `ready` is told the real ports once all of them listen.
+
+    Raises OSError when a port is taken.
+    """
+    async with Estate(ports, clock, settings) as estate:
+        ready(estate.ports)
+        await asyncio.Event().wait()
+
+
+class Estate:
+    """The estate in this event loop, open inside `async with`. No ports are the default ones."""
+
+    def __init__(self, ports: Ports | None, clock: Clock, settings: Settings | None = None) -> None:
+        self._asked = ports or Ports()
+        self._board = Board(clock)
+        self._switching = asyncio.Lock()
+        self._backends = backends(clock, settings or Settings())
+        self._listeners: dict[str, tuple[Listener, ...]] = {
+            service: tuple(self._listener(service, port, clock) for port in wanted)
+            for service, wanted in self._wanted().items()
+        }
+        self._switchboard = Listener(
+            self._asked.switchboard, lambda _source: None, self._switch, clock
+        )
+
+    async def __aenter__(self) -> Self:
+        try:
+            for listener in self._everyone():
+                await listener.open()
+        except OSError:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._close()
+
+    @property
+    def ports(self) -> Ports:
+        """The real ports, once open."""
+        return replace(
+            self._asked,
+            **{service: self._listeners[service][0].port for service in SERVICES},
+            controls=tuple(listener.port for listener in self._listeners[CONTROLS]),
+            switchboard=self._switchboard.port,
+        )
+
+    async def switch_on(self, fault: Fault) -> Switched:
+        """Make a fault take effect; it has when this returns. Raises BadFaultError."""
+        async with self._switching:
+            entry = self._board.switch_on(fault)
+            await self._settle()
+            return entry
+
+    async def heal(self, *ids: str) -> tuple[Switched, ...]:
+        """End these faults, all of them when none is named; KeyError for an unknown id."""
+        async with self._switching:
+            gone = self._board.switch_off(ids or [entry.id for entry in self._board.on()])
+            await self._settle()
+            return self._board.note_off(gone)
+
+    async def _settle(self) -> None:
+        for service, listeners in self._listeners.items():
+            for listener in listeners:
+                if self._board.closes(service):
+                    listener.refuse()
+                else:
+                    await listener.open()
+
+    async def _close(self) -> None:
+        for listener in self._everyone():
+            await listener.close()
+
+    def _everyone(self) -> Iterable[Listener]:
+        for listeners in self._listeners.values():
+            yield from listeners
+        yield self._switchboard
+
+    def _wanted(self) -> dict[str, tuple[int, ...]]:
+        services = {service: (getattr(self._asked, service),) for service in SERVICES}
+        return {**services, CONTROLS: self._asked.controls}
+
+    def _listener(self, service: str, port: int, clock: Clock) -> Listener:
+        return Listener(
+            port, partial(self._board.at_accept, service), partial(self._answer, service), clock
+        )
+
+    async def _answer(self, service: str, request: Request) -> Response | Reset | Hold:
+        tenant = None if service == CONTROLS else tenant_of(request)
+        return await self._board.answer(service, tenant, request, self._backends[service])
+
+    async def _switch(self, request: Request) -> Response:
+        match request.method, request.parts:
+            case "GET", ("faults",):
+                return _listing(self._board.on())
+            case "GET", ("log",):
+                return _listing(self._board.log)
+            case "POST", ("faults",):
+                return await self._post(request)
+            case "DELETE", ("faults",) | ("faults", _):
+                return await self._delete(request.parts[1:])
+            case _:
+                return as_json(404, {"mistakes": ["no such switch; see /faults and /log"]})
+
+    async def _post(self, request: Request) -> Response:
+        try:
+            entry = await self.switch_on(parse_fault(json.loads(request.body)))
+        except BadFaultError as error:
+            return as_json(400, {"mistakes": error.mistakes})
+        except (ValueError, RecursionError):
+            return as_json(400, {"mistakes": ["the body is not JSON"]})
+        return as_json(201, entry.as_json(), (("Location", f"/faults/{entry.id}"),))
+
+    async def _delete(self, ids: Sequence[str]) -> Response:
+        try:
+            healed = await self.heal(*ids)
+        except KeyError as error:
+            return as_json(404, {"mistakes": [f"no fault {error.args[0]} is on"]})
+        return as_json(200, {"healed": [entry.as_json() for entry in healed]})
+
+
+def _listing(entries: Iterable[Switched]) -> Response:
+    return as_json(200, [entry.as_json() for entry in entries])
+
+
+# --------------------------------------------------------------------------- as a process
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until interrupted, or as a child until stdin ends. Returns the exit status."""
+    asked = _parser().parse_args(arguments)
+    run = _child if asked.child else _alone
+    try:
+        asyncio.run(run(asked.ports, asked.settings))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 0
+    except OSError as error:
+        sys.stderr.write(f"{error.strerror}\n")
+        return 1
+    return 0
+
+
+async def _alone(ports: Ports, settings: Settings) -> None:
+    _end_on(signal.SIGTERM)
+    await serve(ports, real_clock(), _print_addresses, settings)
+
+
+async def _child(ports: Ports, settings: Settings) -> None:
+    """Serve until stdin ends, which it does when the parent dies; the parent alone ends us."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_on(signal.SIGTERM)
+    serving = asyncio.create_task(serve(ports, real_clock(), _tell, settings))
+    orphaned = asyncio.create_task(_stdin_ends())
+    try:
+        await asyncio.wait({serving, orphaned}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        orphaned.cancel()
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+
+async def _stdin_ends() -> None:
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
+    await reader.read()
+
+
+def _end_on(number: signal.Signals) -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
+def _tell(ports: Ports) -> None:
+    sys.stdout.write(json.dumps(ports.as_json()) + "\n")
+    sys.stdout.flush()
+
+
+def _print_addresses(ports: Ports) -> None:
+    lines = [f"{name:<12}{ports.origin(name)}/" for name in (*SERVICES, "switchboard")]
+    lines += [f"{CONTROLS:<12}{url}" for url in ports.control_urls()]
+    tenants = ", ".join(f"{tenant} ({group})" for tenant, group in GROUPS.items())
+    sys.stdout.write("\n".join([*lines, f"tenants     {tenants}", "Ctrl-C ends it", ""]))
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m monitor.demo.estate",
+        description="A simulated estate on loopback, with faults to inject.",
+    )
+    parser.add_argument(
+        "--ports", type=_json_of(Ports.from_json), default=Ports(), help="JSON; 0 picks a free one"
+    )
+    parser.add_argument(
+        "--settings",
+        type=_json_of(lambda raw: Settings(**raw)),
+        default=Settings(),
+        help=f"JSON; by default {json.dumps(asdict(Settings()))}",
+    )
+    parser.add_argument(
+        "--child", action="store_true", help="tell the ports as JSON, end when stdin ends"
+    )
+    return parser
+
+
+def _json_of(read: Callable[[Any], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return read(json.loads(text))
+        except (ValueError, TypeError) as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parse
+
+
+if __name__ == "__main__":
+    sys.exit(main())

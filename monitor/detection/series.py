@@ -1,0 +1,208 @@
+"""A series of rounds, and what they agree on.
+
+A *run* is the unbroken sequence of rounds that found EVERYONE. Its first round is patient: it
+waits out the check's own deadline, so that slow answers are never taken for none. Later ones take
+long silence for FAIL and may start while the first is open; they are counted in order, and void
+if the first finds otherwise. From a series one can read:
+
+    everyone      the run is long enough, its score high enough, and no target survived it
+    agreed_part   the same part failed in the last two rounds, or a share over the last few
+    quiet         how many rounds in a row found next to nothing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from monitor.detection.population import Population
+from monitor.detection.rounds import (
+    Counted,
+    FailingSet,
+    Finding,
+    Round,
+    count,
+    failing_set,
+    survivors,
+)
+from monitor.detection.sight import Sight
+from monitor.detection.signals import Probe
+from monitor.model import CellKey, Dimension, Rules, VerdictReason
+
+_GRACE = 1.0
+_PASSES_THAT_DELAY = 0.1
+
+
+class Series:
+    """The open rounds of one unit, and those closed since the series began."""
+
+    __slots__ = (
+        "_path",
+        "_population",
+        "_rules",
+        "_run",
+        "_sight",
+        "history",
+        "last_started",
+        "open",
+        "quiet",
+        "quiet_since",
+        "refuted",
+    )
+
+    def __init__(self, population: Population, sight: Sight) -> None:
+        self._population = population
+        self._rules: Rules = population.rules
+        self._sight = sight
+        self.last_started = float("-inf")
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the rounds so far."""
+        self.open: list[Round] = []
+        self.history: list[Counted] = []
+        self.quiet = self.refuted = 0
+        self.quiet_since: float | None = None
+        self._run: list[Counted] = []
+        self._path: tuple[FailingSet, float] | None = None
+
+    def void_open(self) -> None:
+        """Give up the open rounds, and the run that they would have gone on."""
+        self.open.clear()
+        self._run.clear()
+
+    # ----------------------------------------------------------------- one round
+
+    def start(
+        self, planned: Mapping[CellKey, int], now: float, *, always_patient: bool
+    ) -> list[Probe]:
+        """Start a round; what to probe for it, every vantage's controls first."""
+        patient = always_patient or not (self._run or self.open)
+        wait = self._population.timeout
+        if not patient:
+            wait = min(wait, self._rules.late_silence)
+        repeats = max(planned.values())
+        expires = now + (repeats - 1) * self._rules.repeat_gap + wait + _GRACE
+        if self.open:
+            self.open[-1].until = now
+        controls = self._sight.control_cells
+        self.open.append(Round(now, patient, planned, expires, set(controls)))
+        self.last_started = now
+        probes = [Probe(controls, now)] if controls else []
+        for turn in range(repeats):
+            cells = tuple(cell for cell, times in planned.items() if times > turn)
+            probes.append(Probe(cells, now + turn * self._rules.repeat_gap))
+        return probes
+
+    def may_start(self) -> bool:
+        """Whether the next may start beside the open ones: few, and not passing already."""
+        if not self.open:
+            return True
+        newest = self.open[-1]
+        passing = newest.passes() > _PASSES_THAT_DELAY * sum(newest.planned.values())
+        return not passing and len(self.open) < self._rules.rounds_needed
+
+    def answer(self, cell: CellKey, sent: float, vote: bool | None, *, counted: bool) -> None:
+        """An answer votes in the round it was sent in; a late PASS turns its counted silence."""
+        for round_ in self.open:
+            if counted and vote and round_.spans(sent) and cell in round_.planned:
+                round_.turn(cell)
+                return
+            if not counted and round_.takes(cell, sent):
+                round_.answer(cell, vote)
+                return
+
+    def late(self, cell: CellKey, sent: float, vote: bool | None) -> bool:
+        """Long silence answers for a probe, in an impatient round; whether it was counted."""
+        for round_ in self.open:
+            if not round_.patient and round_.takes(cell, sent):
+                round_.answer(cell, vote)
+                return True
+        return False
+
+    def control_answered(self, cell: CellKey) -> None:
+        """A control that the open rounds wait for has answered, or gone silent."""
+        for round_ in self.open:
+            round_.controls.discard(cell)
+
+    def close_one(self, now: float) -> Counted | None:
+        """Close the oldest open round if it is complete, and take in what it says."""
+        if not self.open or not self.open[0].complete(now):
+            return None
+        round_ = self.open.pop(0)
+        round_.closed = True
+        healthy = self._sight.healthy(now)
+        counted = count(round_, healthy, self._population.group_of, self._rules)
+        self.history = [*self.history, counted][-self._rules.share_rounds :]
+        if counted.finding is Finding.EVERYONE and (self._run or counted.patient):
+            self._run = [*self._run, counted][-4 * self._rules.rounds_one_location :]
+        else:
+            self.refuted += 1
+            self.void_open()
+        quiet = counted.finding is Finding.QUIET
+        self.quiet_since = (self.quiet_since or now) if quiet else None
+        self.quiet = self.quiet + 1 if quiet else 0
+        return counted
+
+    # ----------------------------------------------------------------- what they agree on
+
+    @property
+    def run_length(self) -> int:
+        """How many rounds in a row have found EVERYONE."""
+        return len(self._run)
+
+    def undecided(self) -> bool:
+        """Whether a run is under way that nothing speaks against yet."""
+        return bool(self._run) and not survivors(self._run)
+
+    def everyone(self, now: float) -> VerdictReason | None:
+        """Why the run says that everyone is affected; None while it does not."""
+        run, rules = self._run, self._rules
+        reason, needed = VerdictReason.EVERYONE_TWICE, rules.rounds_needed
+        if sum(self._sight.networks(c.vantages) >= 2 for c in run) < needed:
+            few = self._sight.few_since
+            if few is None or now - few <= 2 * self._population.interval:
+                return None
+            reason, needed = VerdictReason.ONE_LOCATION, rules.rounds_one_location
+        if len(run) < needed or survivors(run) or _score(run, rules) < rules.score_needed:
+            return None
+        return reason
+
+    def agreed_part(self, now: float, *, after_everyone: bool) -> FailingSet | None:
+        """The part that the last rounds agree on; None while they do not.
+
+        `after_everyone`: everyone was affected before, so rounds that found EVERYONE say nothing
+        of a part.
+        """
+        findings = {Finding.PART} if after_everyone else {Finding.PART, Finding.EVERYONE}
+        telling = [c for c in self.history if c.finding in findings]
+        if len(telling) < 2 or self.history[-2:] != telling[-2:]:
+            self._path = None
+            return None
+        part = failing_set(telling[-2], telling[-1], self._rules)
+        if part is not None and part.dimension is Dimension.VANTAGE:
+            return self._lasting(part, now)
+        self._path = None
+        return part or self._failing_share(telling)
+
+    def _failing_share(self, telling: Sequence[Counted]) -> FailingSet | None:
+        votes = sum(c.total.votes for c in telling)
+        failed = sum(c.total.failed for c in telling)
+        long_enough = len(telling) == self._rules.share_rounds
+        if long_enough and failed > self._rules.partial_share * votes:
+            return FailingSet(Dimension.SHARE, frozenset())
+        return None
+
+    def _lasting(self, part: FailingSet, now: float) -> FailingSet | None:
+        """A path fails: believed only when it lasts longer than a transit's burst."""
+        if self._path is None or self._path[0] != part:
+            self._path = (part, now)
+        return part if now - self._path[1] >= self._rules.path_span else None
+
+
+def _score(run: Sequence[Counted], rules: Rules) -> float:
+    """Wald's score over the run: one PASS outweighs eight FAILs."""
+    score = 0.0
+    for counted in run:
+        score += rules.score_fail * counted.total.failed
+        score = max(0.0, score - rules.score_pass * counted.total.passed)
+    return score

@@ -1,0 +1,271 @@
+"""The whole of detection's state, and the one way to move it: `step`.
+
+`step` hands each event to the machine it concerns and gathers what the machines want done. It
+also knows what no machine does: which probes are still unanswered and for how long, whether the
+vantages can be believed, and that a pause in the ticks means this host was not looking.
+
+An unanswered probe passes three points: suspicious silence, silence late enough to count as FAIL
+in an impatient round, and lost, when its answer can no longer come. One entry a probe waits in a
+heap for the next of them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from monitor.detection.machine import Machine
+from monitor.detection.outages import Outages, Track
+from monitor.detection.population import Memory, populations
+from monitor.detection.sight import Sight
+from monitor.detection.signals import Action, Declared, Event, Probe, Sent, Span
+from monitor.model import (
+    MONITOR,
+    CellKey,
+    Dimension,
+    Estate,
+    Extent,
+    Outcome,
+    Result,
+    Rules,
+    VerdictReason,
+)
+
+BLIND_UNIT = f"{MONITOR}/sight"
+PAUSE = 2.0
+"""Seconds without a tick after which this host is taken to have been paused."""
+
+_LOST_AFTER = 2.0
+_SILENT, _LATE, _LOST = range(3)
+
+
+@dataclass(slots=True)
+class Unanswered:
+    """A probe that has left and not come back. `counted`: taken for a FAIL already."""
+
+    cell: CellKey
+    sent: float
+    deadline: float
+    counted: bool = False
+
+
+@dataclass(slots=True)
+class State:
+    """Everything detection remembers. Made by `new_state`, moved by `step` only."""
+
+    sight: Sight
+    rules: Rules
+    machines: dict[str, Machine]
+    machine_of: dict[CellKey, Machine]
+    memories: dict[CellKey, Memory]
+    controls: frozenset[CellKey]
+    blind_after: float
+    blind: Outages
+    unanswered: dict[str, Unanswered] = field(default_factory=dict)
+    waiting: list[tuple[float, int, str, int]] = field(default_factory=list)
+    active: dict[str, Machine] = field(default_factory=dict)
+    last_tick: float | None = None
+    sequence: int = 0
+
+    def is_blind(self) -> bool:
+        """Whether no vantage can be believed, for long enough to have said so."""
+        return Track.BLIND in self.blind.open and self.sight.none_since is not None
+
+
+def new_state(
+    estate: Estate,
+    *,
+    worked: Iterable[tuple[CellKey, str]] = (),
+    rules: Rules | None = None,
+) -> State:
+    """A state that knows nothing but which cells have `worked` under which fingerprint.
+
+    `rules` are those of the vantages' health; each service has its own.
+    """
+    sight_rules = rules or Rules()
+    sight = Sight(estate.vantages, estate.controls, sight_rules)
+    proven = set(worked)
+    memories = {
+        cell.key: Memory(
+            cell.key, cell.target.fingerprint, (cell.key, cell.target.fingerprint) in proven
+        )
+        for cell in estate.cells()
+    }
+    machines: dict[str, Machine] = {}
+    machine_of: dict[CellKey, Machine] = {}
+    for population in populations(estate):
+        machine = machines[population.unit] = Machine(population, memories, sight)
+        machine_of |= dict.fromkeys(population.cells, machine)
+    return State(
+        sight=sight,
+        rules=sight_rules,
+        machines=machines,
+        machine_of=machine_of,
+        memories=memories,
+        controls=frozenset(sight.control_cells),
+        blind_after=2 * min((m.population.interval for m in machines.values()), default=30.0),
+        blind=Outages(BLIND_UNIT, sight_rules),
+    )
+
+
+def resume(state: State, declared: Declared, now: float) -> None:
+    """Take up an outage that an earlier process had declared and not closed.
+
+    An outage of a unit that is no longer configured is left alone.
+    """
+    if declared.unit == BLIND_UNIT:
+        state.blind.restore(declared)
+    elif declared.unit in state.machines:
+        machine = state.machines[declared.unit]
+        machine.resume(declared, now)
+        state.active[declared.unit] = machine
+
+
+def step(state: State, event: Event, now: float) -> list[Action]:
+    """Take in one event at monotonic time `now` (never before an earlier one's)."""
+    if isinstance(event, Result):
+        return _answered(state, event, now)
+    if isinstance(event, Sent):
+        return _sent(state, event)
+    return _ticked(state, now)
+
+
+def wake_at(state: State) -> float:
+    """When the next `Tick` is due at the latest; infinity when nothing waits."""
+    due = [machine.wake_at() for machine in state.active.values()]
+    due.append(state.blind.wake_at())
+    if state.waiting:
+        due.append(state.waiting[0][0])
+    return min(due)
+
+
+def _sent(state: State, event: Sent) -> list[Action]:
+    memory = state.memories.get(event.cell)
+    if memory is None:
+        return []
+    state.unanswered[event.id] = Unanswered(event.cell, event.at, event.deadline)
+    limit = memory.silence_limit(event.deadline, state.rules)
+    _wait(state, event.at + limit, event.id, _SILENT)
+    return []
+
+
+def _wait(state: State, due: float, id_: str, what: int) -> None:
+    state.sequence += 1
+    heapq.heappush(state.waiting, (due, state.sequence, id_, what))
+
+
+def _answered(state: State, result: Result, now: float) -> list[Action]:
+    unanswered = state.unanswered.pop(result.id, None)
+    memory = state.memories.get(result.cell)
+    if memory is None or memory.fingerprint != result.fingerprint:
+        return []
+    newest = result.sent_mono > memory.newest_sent
+    if unanswered is None and not newest:
+        return []
+    if newest and result.outcome is not Outcome.INVALID:
+        memory.note(result)
+    if result.cell in state.controls:
+        state.sight.answered(result.cell, result.outcome, result.observed_mono)
+        return _control_heard(state, result.cell, now)
+    machine = state.machine_of[result.cell]
+    counted = unanswered is not None and unanswered.counted
+    actions = machine.result(memory, result, now, counted=counted)
+    _note_active(state, machine)
+    return actions
+
+
+def _control_heard(state: State, cell: CellKey, now: float) -> list[Action]:
+    actions: list[Action] = []
+    for machine in list(state.active.values()):
+        machine.control_answered(cell)
+        actions += machine.tick(now)
+        _note_active(state, machine)
+    return actions
+
+
+def _ticked(state: State, now: float) -> list[Action]:
+    gap = 0.0 if state.last_tick is None else now - state.last_tick
+    state.last_tick = now
+    actions = _paused(state, gap, now) if gap > PAUSE else []
+    while state.waiting and state.waiting[0][0] <= now:
+        _, _, id_, what = heapq.heappop(state.waiting)
+        unanswered = state.unanswered.get(id_)
+        if unanswered is not None:
+            actions += _unanswered_for_long(state, id_, unanswered, what, now)
+    state.sight.notice(now)
+    actions += _watch_sight(state, now)
+    for machine in list(state.active.values()):
+        actions += machine.tick(now)
+        _note_active(state, machine)
+    return actions
+
+
+def _unanswered_for_long(
+    state: State, id_: str, unanswered: Unanswered, what: int, now: float
+) -> list[Action]:
+    """A probe has passed one of its three points."""
+    cell, sent = unanswered.cell, unanswered.sent
+    if what == _LOST:
+        del state.unanswered[id_]
+        if cell in state.machine_of:
+            state.machine_of[cell].lost(cell, sent)
+        return []
+    if cell in state.controls:
+        state.sight.fell_silent(cell)
+        _wait(state, sent + unanswered.deadline + _LOST_AFTER, id_, _LOST)
+        return _control_heard(state, cell, now)
+    machine = state.machine_of[cell]
+    late_at = sent + machine.rules.late_silence
+    if what == _SILENT and late_at < sent + unanswered.deadline:
+        _wait(state, late_at, id_, _LATE)
+    else:
+        _wait(state, sent + unanswered.deadline + _LOST_AFTER, id_, _LOST)
+    if what == _LATE:
+        unanswered.counted = machine.late(cell, sent, now)
+        return []
+    actions = machine.silent(cell, sent, now)
+    _note_active(state, machine)
+    return actions
+
+
+def _paused(state: State, gap: float, now: float) -> list[Action]:
+    """This host was not looking: silence means nothing, timers move on, controls come first."""
+    state.unanswered.clear()
+    state.waiting.clear()
+    state.sight.forget_silence()
+    state.sight.shift(gap)
+    state.blind.shift(gap)
+    actions: list[Action] = []
+    if state.controls:
+        actions.append(Probe(state.sight.control_cells, now))
+    for machine in state.machines.values():
+        machine.paused(gap, now)
+        _note_active(state, machine)
+    return actions
+
+
+def _watch_sight(state: State, now: float) -> list[Action]:
+    """Say that we are blind, that we see again, and close it when that has lasted."""
+    none_since = state.sight.none_since
+    told: list[Declared] = []
+    if none_since is not None and now - none_since > state.blind_after:
+        told = state.blind.declare(
+            Track.BLIND,
+            reason=VerdictReason.BLIND,
+            extent=Extent(Dimension.EVERYONE),
+            began=Span(None, none_since),
+            known_by="No vantage's control targets answer.",
+            results=(),
+            now=now,
+        )
+    elif none_since is None:
+        told = state.blind.recover(Track.BLIND, Span(None, now), now)
+    return [*told, *state.blind.close_watched(now)]
+
+
+def _note_active(state: State, machine: Machine) -> None:
+    if machine.wake_at() < float("inf"):
+        state.active[machine.population.unit] = machine
+    else:
+        state.active.pop(machine.population.unit, None)

@@ -1,0 +1,287 @@
+"""Gather, think, apply.
+
+    gather   cells fall due (`fire`, called by the schedule) or are asked for by detection; each
+             probe is a task of its own, so that a slow one delays no other
+    think    every event (sent, result, tick) goes through the judge at once, without waiting
+    apply    probes asked for are started; changes are queued and committed in order; after each
+             commit delivery is woken
+
+The judge thinks ahead of the store: an incident is in mind before it is on disk, but nothing is
+sent before it is, because notices are only ever read from the store. If the process dies in
+between, the next one finds the outage still there and concludes the same again.
+
+A probe whose time was disturbed by ourselves (the loop stalled, the wall clock stepped) and which
+failed becomes INVALID: it says something of this host and nothing of the target.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+from monitor import judge
+from monitor.clock import Clock, Now
+from monitor.detection import Probe, Sent, Tick, wake_at
+from monitor.engine.stall import StallWatch
+from monitor.engine.view import service_state, vantage_states
+from monitor.engine.writing import Writing
+from monitor.judge import Mind
+from monitor.metrics import Metrics
+from monitor.model import (
+    CONTROL,
+    Cell,
+    CellKey,
+    Change,
+    EventKind,
+    Evidence,
+    Incident,
+    Outcome,
+    Result,
+    ServiceState,
+    VantageState,
+)
+from monitor.probes import Ask
+from monitor.store import Store
+
+ProbeCell = Callable[[Cell, Ask], Awaitable[Result]]
+"""Asks one cell once; returns a Result whatever happens."""
+
+_TICK_EVERY = 1.0
+_STALLED_AFTER = 10.0
+_STUCK_AFTER = 10.0
+
+
+class Engine:
+    """One running monitor, short of its schedule, its ways out and its pages."""
+
+    def __init__(
+        self,
+        mind: Mind,
+        store: Store,
+        probes: Mapping[str, ProbeCell],
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        committed: Callable[[], None],
+    ) -> None:
+        """`probes` by kind; `committed` is called after every commit that owes notices."""
+        self._mind = mind
+        self._probes = probes
+        self._clock = clock
+        self._metrics = metrics
+        self._wake_delivery = committed
+        self._cells = {cell.key: cell for cell in mind.estate.cells()}
+        self._proven: set[tuple[CellKey, str]] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._stall = StallWatch(clock.monotonic, metrics.stall)
+        self._writing = Writing(
+            store, clock, committed=self._after_commit, failed=metrics.store_failure
+        )
+        self._nudge = asyncio.Event()
+        self._void_before = float("-inf")
+        self._started = clock.monotonic()
+        self._last_probe: float | None = None
+        self._last_tick = clock.monotonic()
+        self.probes_done = 0
+
+    async def run(self, resumed: list[Change]) -> None:
+        """Think and write until cancelled; `resumed` is what taking up the store's state wrote."""
+        for change in resumed:
+            self._writing.change(change)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._stall.run())
+                group.create_task(self._writing.write_results())
+                group.create_task(self._writing.write_changes())
+                group.create_task(self._tick())
+        finally:
+            for task in self._running:
+                task.cancel()
+
+    async def finish(self) -> None:
+        """Write what is queued: the last thing before the store is closed."""
+        writer = asyncio.create_task(self._writing.write_changes())
+        try:
+            await self._writing.finish()
+        finally:
+            writer.cancel()
+
+    # ----------------------------------------------------------------- gather
+
+    def fire(self, key: CellKey, planned: float) -> None:
+        """A cell has fallen due; it should have been asked at monotonic `planned`."""
+        self._start(key, planned, fresh=False)
+
+    def forget_in_flight(self) -> None:
+        """Our clocks stepped: what is under way now says nothing."""
+        self._void_before = self._clock.monotonic()
+
+    def _start(self, key: CellKey, planned: float, *, fresh: bool) -> None:
+        cell = self._cells.get(key)
+        if cell is None:
+            return
+        task = asyncio.get_running_loop().create_task(self._probe(cell, planned, fresh=fresh))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _probe(self, cell: Cell, planned: float, *, fresh: bool) -> None:
+        now = self._clock.now()
+        deadline = cell.check.timeout
+        ask = Ask(self._mind.mint(now.at), deadline, fresh)
+        self._think(Sent(cell.key, ask.id, now.mono, deadline), now)
+        result = await self._probes[cell.check.kind](cell, ask)
+        result = self._believed(result)
+        self._metrics.result(cell, result, max(0.0, now.mono - planned))
+        self._keep(cell, result)
+        self._think(result, self._clock.now())
+
+    def _believed(self, result: Result) -> Result:
+        """The result, or INVALID when we disturbed it ourselves and it failed."""
+        if result.outcome is Outcome.PASS:
+            return result
+        if result.sent_mono <= self._void_before:
+            reason = "our clock stepped during the probe"
+        elif self._stall.held_up_since(result.sent_mono):
+            reason = "our event loop stalled during the probe"
+        else:
+            return result
+        said = f"{reason}; it had seen: {result.evidence.message}"
+        return replace(
+            result, outcome=Outcome.INVALID, failure=None, evidence=Evidence(message=said)
+        )
+
+    def _keep(self, cell: Cell, result: Result) -> None:
+        self.probes_done += 1
+        self._last_probe = result.observed_mono
+        if cell.key.service != CONTROL:
+            self._writing.result(result)
+        proven = (cell.key, cell.target.fingerprint)
+        if result.outcome is Outcome.PASS and proven not in self._proven:
+            self._proven.add(proven)
+            self._writing.proven(*proven)
+
+    # ----------------------------------------------------------------- think and apply
+
+    async def _tick(self) -> None:
+        while True:
+            now = self._clock.now()
+            self._last_tick = now.mono
+            self._think(Tick(), now)
+            self._show(now)
+            wait = min(_TICK_EVERY, wake_at(self._mind.detection) - self._clock.monotonic())
+            self._nudge.clear()
+            if wait > 0:
+                await self._sleep(wait)
+            else:
+                await asyncio.sleep(0)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, or less when thinking has made something due sooner."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._nudge.wait()
+        except TimeoutError:
+            return
+
+    def _think(self, event: judge.detection.Event, now: Now) -> None:
+        thought = judge.think(self._mind, event, now)
+        for probe in thought.probes:
+            self._ask(probe, now)
+        for change in thought.changes:
+            self._writing.change(change)
+        if thought.probes or thought.changes:
+            self._nudge.set()
+
+    def _ask(self, probe: Probe, now: Now) -> None:
+        """Start the probes that detection asked for, a moment apart so that none waits."""
+        loop = asyncio.get_running_loop()
+        for place, key in enumerate(probe.cells):
+            at = max(now.mono, probe.at) + place * 0.001
+            delay = at - now.mono
+
+            def start(key: CellKey = key, at: float = at) -> None:
+                self._start(key, at, fresh=True)
+
+            loop.call_later(delay, start)
+
+    def _after_commit(self, change: Change) -> None:
+        if change.notices:
+            self._wake_delivery()
+        incident = change.incident
+        if incident is None:
+            return
+        for event in change.events:
+            if event.kind is EventKind.OPENED:
+                began = incident.began.before
+                delay = (incident.detected_at - began).total_seconds()
+                self._metrics.incident_opened(incident, max(0.0, delay))
+            if event.kind is EventKind.RESOLVED:
+                lasted = (event.at - incident.reported_at).total_seconds()
+                self._metrics.incident_resolved(incident, lasted)
+
+    def _show(self, now: Now) -> None:
+        """Bring the gauges up to date."""
+        for state in self.services():
+            self._metrics.service(state)
+        for vantage in self.vantages():
+            self._metrics.vantage(vantage)
+        self._metrics.open_incidents(tuple(self._mind.open.values()), now.at)
+
+    # ----------------------------------------------------------------- what others see
+
+    def services(self) -> tuple[ServiceState, ...]:
+        """Every service as it looks now, in the order of the configuration."""
+        return tuple(service_state(self._mind, s) for s in self._mind.estate.services)
+
+    def vantages(self) -> tuple[VantageState, ...]:
+        """Every vantage as it looks now."""
+        return vantage_states(self._mind, self._clock.monotonic())
+
+    def not_ready(self) -> tuple[str, ...]:
+        """Why the monitor cannot be relied on now; empty when it can."""
+        reasons = []
+        if self._last_probe is None:
+            reasons.append("no probe has finished yet")
+        if self._mind.detection.is_blind():
+            reasons.append("blind: no vantage's control targets answer")
+        stuck = self._writing.stuck_since
+        if stuck is not None and self._clock.monotonic() - stuck > _STUCK_AFTER:
+            reasons.append("the store cannot be written")
+        stalled = self.stalled()
+        return (*reasons, stalled) if stalled else tuple(reasons)
+
+    def stalled(self) -> str | None:
+        """Why the process should be restarted; None when it is alive."""
+        silent = self._clock.monotonic() - self._last_tick
+        if silent > _STALLED_AFTER:
+            return f"the engine has not ticked for {silent:.0f} s"
+        return None
+
+    async def acknowledge(self, number: int, by: str) -> Incident:
+        """Acknowledge an incident; returns once it is committed.
+
+        Raises `KeyError` when no open incident has the number and
+        `monitor.incident.IllegalTransition` when it was acknowledged before.
+        """
+        incident, change = judge.acknowledge(self._mind, number, by, self._clock.now())
+        await asyncio.shield(self._writing.change(change))
+        seconds = (self._clock.wall() - incident.reported_at).total_seconds()
+        self._metrics.incident_acknowledged(incident, seconds)
+        return incident
+
+
+async def load_mind(
+    make: Callable[[frozenset[tuple[CellKey, str]]], Mind], store: Store, now: Now, unobserved: str
+) -> tuple[Mind, list[Change]]:
+    """A mind that takes up what the store holds open, and the changes that doing so made.
+
+    `make` is given the cells that have worked, with their fingerprints.
+    """
+    mind = make(await store.proven())
+    mind.next_number = await store.next_number()
+    incidents = await store.open_incidents()
+    for incident in incidents:
+        mind.sequences[incident.id] = await store.last_seq(incident.id)
+    outages = await store.open_outages()
+    return mind, judge.resume(mind, incidents, outages, now, unobserved)

@@ -1,0 +1,68 @@
+"""What services and vantages look like now, read from the judge's mind for people to see."""
+
+from __future__ import annotations
+
+from monitor.judge import Mind
+from monitor.model import (
+    Check,
+    CheckState,
+    Impact,
+    Outage,
+    Service,
+    ServiceState,
+    Stage,
+    VantageState,
+)
+
+_GRAVITY = {Impact.NONE: 0, Impact.UNKNOWN: 1, Impact.SOME: 2, Impact.ALL: 3}
+
+
+def service_state(mind: Mind, service: Service) -> ServiceState:
+    """One service: the gravest of its outages that is going on, else the one being watched."""
+    outages = [o for o in mind.outages.values() if o.service == service.name]
+    going_on = [o for o in outages if o.watch_until is None]
+    shown = max(going_on or outages, key=lambda o: _GRAVITY[o.impact], default=None)
+    impact = max((o.impact for o in going_on), key=_GRAVITY.__getitem__, default=Impact.NONE)
+    if mind.detection.is_blind():
+        impact = Impact.UNKNOWN
+    incidents = [i for i in mind.open.values() if i.service == service.name]
+    return ServiceState(
+        name=service.name,
+        title=service.title,
+        audience=service.audience,
+        impact=impact,
+        stage=None if shown is None else Stage.FAILING if going_on else Stage.WATCHING,
+        since=shown.began if shown else None,
+        known_by=next((i.known_by for i in incidents if shown and i.impact is shown.impact), ""),
+        checks=tuple(check_state(mind, check, going_on) for check in service.checks),
+        incidents=tuple(sorted(i.number for i in incidents)),
+    )
+
+
+def check_state(mind: Mind, check: Check, going_on: list[Outage]) -> CheckState:
+    """One check: the busiest phase of its machines, and what of it is known to fail."""
+    unit = f"{check.service}/{check.name}"
+    machines = [
+        machine
+        for name, machine in mind.detection.machines.items()
+        if name == unit or name.startswith(unit + "/")
+    ]
+    phases = [machine.phase for machine in machines]
+    mine = [o for o in going_on if o.check == check.name]
+    return CheckState(
+        name=check.name,
+        need=check.need,
+        phase=next((p.value for p in phases if p.value != "up"), "up"),
+        impact=max((o.impact for o in mine), key=_GRAVITY.__getitem__, default=Impact.NONE),
+        failing=tuple(sorted({member for o in mine for member in o.extent.members})),
+    )
+
+
+def vantage_states(mind: Mind, now: float) -> tuple[VantageState, ...]:
+    """Every vantage, by its controls."""
+    sight = mind.detection.sight
+    healthy = sight.healthy(now)
+    return tuple(
+        VantageState(v.name, v.network, v.name in healthy, sight.explain(v.name, now))
+        for v in mind.estate.vantages
+    )

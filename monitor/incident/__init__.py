@@ -1,0 +1,29 @@
+"""Incidents: what they go through, and the words in which people are told.
+
+`lifecycle.py` holds the table of what may happen to an incident and makes each move as a new
+value; `wording.py` writes its title, timeline and messages. Neither knows of stores or channels.
+"""
+
+from monitor.incident.lifecycle import (
+    LIFECYCLE,
+    Happening,
+    IllegalTransition,
+    acknowledge,
+    opened,
+    recover,
+    relapse,
+    resolve,
+    update,
+)
+
+__all__ = [
+    "LIFECYCLE",
+    "Happening",
+    "IllegalTransition",
+    "acknowledge",
+    "opened",
+    "recover",
+    "relapse",
+    "resolve",
+    "update",
+]

@@ -1,0 +1,175 @@
+"""The words: titles, timeline lines and messages, for a reader at 3 a.m.
+
+The first line says what is down for whom since when; then how that is known, the errors as they
+were seen, what is promised, and where to look. Times are given in UTC and London time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from monitor.model import (
+    Action,
+    Audience,
+    Decision,
+    Dimension,
+    ErrorSeen,
+    Extent,
+    Impact,
+    Incident,
+    Interval,
+    Message,
+    Priority,
+    Service,
+    Verdict,
+    VerdictReason,
+)
+
+_LONDON = ZoneInfo("Europe/London")
+_AUDIENCE = {Audience.USERS: "all users", Audience.END_USERS: "all end users"}
+_ERRORS_TOLD = 10
+
+
+def moment(at: datetime) -> str:
+    """An instant for people: London time, with UTC behind it."""
+    local = at.astimezone(_LONDON)
+    return f"{local:%a %d %b %H:%M:%S} {local:%Z} ({at.astimezone(UTC):%H:%M:%SZ})"
+
+
+def clock_time(at: datetime) -> str:
+    """The time of day in London, for a headline."""
+    return f"{at.astimezone(_LONDON):%H:%M}"
+
+
+def began_words(began: Interval) -> str:
+    """When it began, as an interval: last known good, first known bad."""
+    if began.after is None:
+        return f"not later than {moment(began.before)}; nothing is known before"
+    return f"after {moment(began.after)}, not later than {moment(began.before)}"
+
+
+def scope_of(verdict: Verdict, service: Service) -> str:
+    """Who is affected, in a few words."""
+    if verdict.reason is VerdictReason.BLIND:
+        return "cannot tell"
+    if verdict.reason is VerdictReason.NEVER_WORKED:
+        return f"never worked: {_members(verdict.extent)}"
+    tenant = f" of {verdict.tenant}" if verdict.tenant else ""
+    if verdict.impact is Impact.ALL:
+        return _AUDIENCE[service.audience] + tenant
+    return part_words(verdict.extent) + tenant
+
+
+def part_words(extent: Extent) -> str:
+    """Which part of a service fails."""
+    total = extent.population
+    if extent.dimension is Dimension.TARGET:
+        return f"{len(extent.members)} of {total} targets: {_members(extent)}"
+    if extent.dimension is Dimension.GROUP:
+        return f"backend group {_members(extent)}"
+    if extent.dimension is Dimension.VANTAGE:
+        return f"as seen from {_members(extent)}"
+    if extent.dimension is Dimension.EVERYONE:
+        return f"all {total} targets, too few to speak for everyone"
+    return "a share of requests"
+
+
+def _members(extent: Extent) -> str:
+    shown = ", ".join(extent.members[:5])
+    more = len(extent.members) - 5
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def title_of(verdict: Verdict, service: Service) -> str:
+    """What is down for whom, without when."""
+    if verdict.reason is VerdictReason.BLIND:
+        return "The monitor is blind: we cannot tell whether customers are down"
+    if verdict.impact is Impact.ALL:
+        return f"{service.title} is down for {scope_of(verdict, service)}"
+    if verdict.reason is VerdictReason.DEGRADED:
+        return f"{service.title} is degraded: {part_words(verdict.extent)}"
+    if verdict.reason is VerdictReason.NEVER_WORKED:
+        return f"{service.title}: {', '.join(verdict.checks)} {scope_of(verdict, service)}"
+    return f"{service.title} is failing for {scope_of(verdict, service)}"
+
+
+def opening_text(incident: Incident, decision: Decision) -> str:
+    """The first line of the timeline."""
+    return (
+        f"{incident.title}. Began {began_words(incident.began)}. {incident.known_by} "
+        f"{decision.sentence}"
+    )
+
+
+def recovered_text(incident: Incident) -> str:
+    """The announcement that it works again."""
+    since = incident.recovered.before if incident.recovered else incident.detected_at
+    until = clock_time(incident.watch_until) if incident.watch_until else "further notice"
+    return f"Recovered {clock_time(since)}, watching until {until}."
+
+
+def relapsed_text(incident: Incident) -> str:
+    """It failed again before the watch was over."""
+    return f"Failing again: episode {incident.episodes} of the same outage."
+
+
+def resolved_text(incident: Incident) -> str:
+    """The end, and how long it lasted at least and at most."""
+    if incident.recovered is None:
+        return "Resolved."
+    back = incident.recovered.before
+    return f"Resolved: working since {moment(back)}, {_lasted(incident, back)}."
+
+
+def _lasted(incident: Incident, back: datetime) -> str:
+    shortest = _minutes(back, incident.began.before)
+    if incident.began.after is None:
+        return f"down for at least {shortest}"
+    longest = _minutes(back, incident.began.after)
+    return f"down for {shortest}" if shortest == longest else f"down for {shortest} to {longest}"
+
+
+def _minutes(later: datetime, earlier: datetime) -> str:
+    seconds = max(0, round((later - earlier).total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min {seconds % 60} s"
+
+
+def message(
+    incident: Incident,
+    action: Action,
+    text: str,
+    links: Mapping[str, str],
+    runbooks: tuple[str, ...] = (),
+) -> Message:
+    """What a notice of this action says."""
+    since = clock_time(incident.began.before)
+    critical = "CRITICAL " if incident.priority is Priority.CRITICAL else ""
+    headline = {
+        Action.TRIGGER: f"{critical}{incident.title} since {since}",
+        Action.UPDATE: f"{critical}{incident.title} since {since}: {text}",
+        Action.ACKNOWLEDGE: f"{incident.title}: {text}",
+        Action.RESOLVE: f"RESOLVED {incident.title}",
+    }[action]
+    lines = [
+        text,
+        f"Affected: {incident.scope}.",
+        f"Began: {began_words(incident.began)}.",
+        f"How we know: {incident.known_by}",
+        *(_error_line(error) for error in incident.errors[:_ERRORS_TOLD]),
+    ]
+    more = len(incident.errors) - _ERRORS_TOLD
+    lines += [f"... and {more} more kinds of error."] if more > 0 else []
+    if incident.respond_by is not None:
+        lines.append(f"Respond by {moment(incident.respond_by)}.")
+    lines += [f"Runbook: {runbook}" for runbook in runbooks]
+    lines += [f"{name}: {link}" for name, link in links.items()]
+    return Message(f"#{incident.number} {headline}", tuple(lines), incident, dict(links))
+
+
+def _error_line(error: ErrorSeen) -> str:
+    often = f" ({error.count} targets)" if error.count > 1 else f" ({error.target})"
+    return f"Error: {error.check} from {error.vantage}{often}: {error.kind}: {error.message}"

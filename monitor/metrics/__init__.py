@@ -1,0 +1,288 @@
+"""What the monitor tells Prometheus.
+
+Every name, label and help string stands in `families`. There are two sorts of series, rendered in
+two ways:
+
+- `probe_*` say what the last probe of each cell saw, under the names that blackbox_exporter made
+  familiar; `cells` keeps them as finished lines.
+- `monitor_*` say how the services, the incidents and the monitor itself fare: hundreds of series,
+  kept and rendered by prometheus-client in a registry of its own.
+
+Label values come from the configuration's names and from closed enums, never from what a probe
+read. Counters and state sets begin at zero for every combination that can be foreseen. `render`
+may run in another thread than the rest; all else belongs to the event loop's thread. Nothing here
+reads a clock: whoever reports a duration has measured it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from itertools import product
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.openmetrics.exposition import (
+    CONTENT_TYPE_LATEST as OPENMETRICS_TYPE,
+)
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from monitor import __version__
+from monitor.metrics.cells import CellLines
+from monitor.metrics.families import FAMILIES, MONITOR_FAMILIES, Family, FamilyType, reference
+from monitor.model import (
+    CONTROL,
+    MONITOR,
+    Cell,
+    DecisionReason,
+    Estate,
+    FailureKind,
+    Impact,
+    Incident,
+    Outcome,
+    Priority,
+    Result,
+    ServiceState,
+    VantageState,
+)
+
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "FamilyType",
+    "Metrics",
+    "NoticeOutcome",
+    "reference",
+]
+
+TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class NoticeOutcome(StrEnum):
+    """What became of one attempt to deliver a notice."""
+
+    SENT = "sent"
+    RETRIED = "retried"
+    DEAD = "dead"
+
+
+_SUPPORT = ("open", "closed")
+_RELOAD = {True: "taken", False: "refused"}
+_NO_KIND = "none"
+
+
+class Metrics:
+    """The series of one monitor. Every method that reports is cheap and does no I/O."""
+
+    def __init__(self, estate: Estate, channels: Sequence[str]) -> None:
+        """Register every family; `channels` are the names of the ways out."""
+        self._registry = CollectorRegistry()
+        of_type = {t: [f for f in MONITOR_FAMILIES if f.type is t] for t in FamilyType}
+        self._gauges = {
+            f.name: Gauge(f.name, f.help, f.labels, registry=self._registry)
+            for f in of_type[FamilyType.GAUGE]
+        }
+        self._counters = {
+            f.name: Counter(f.name, f.help, f.labels, registry=self._registry)
+            for f in of_type[FamilyType.COUNTER]
+        }
+        self._histograms = {
+            f.name: Histogram(f.name, f.help, f.labels, buckets=f.buckets, registry=self._registry)
+            for f in of_type[FamilyType.HISTOGRAM]
+        }
+        self._cells = CellLines()
+        self._healthy: dict[str, bool] = {}
+        self._gauges["monitor_build_info"].labels(__version__).set(1)
+        self._gauges["monitor_config_last_reload_successful"].set(1)
+        self._services: frozenset[str] = frozenset()
+        self._open_labels: set[tuple[str, str]] = set()
+        self.watch(estate, channels)
+
+    # ----------------------------------------------------------------- what is watched
+
+    def watch(self, estate: Estate, channels: Sequence[str]) -> None:
+        """Begin the label sets of an estate at zero; drop what it no longer has."""
+        self._channels = frozenset(channels)
+        families = self._gauges | self._counters | self._histograms
+        for name, label_sets in _foreseen(estate, channels).items():
+            for values in label_sets:
+                families[name].labels(*values)
+        self._cells.keep({cell.key for cell in estate.cells()})
+        services = frozenset(service.name for service in estate.services)
+        for name, impact in product(self._services - services, Impact):
+            self._gauges["monitor_service_impact"].remove(name, impact)
+        self._services = services
+        for name in self._healthy.keys() - {vantage.name for vantage in estate.vantages}:
+            del self._healthy[name]
+            self._gauges["monitor_vantage_healthy"].remove(name)
+
+    # ----------------------------------------------------------------- what probes see
+
+    def result(self, cell: Cell, result: Result, lateness: float) -> None:
+        """Count a result and replace the lines of its cell; `lateness` in seconds.
+
+        An INVALID result is only counted: it tells nothing of the cell.
+        """
+        kind = result.failure or _NO_KIND
+        self._counters["monitor_probes_total"].labels(cell.key.service, result.outcome, kind).inc()
+        self._histograms["monitor_probe_lateness_seconds"].observe(max(lateness, 0.0))
+        if result.outcome is not Outcome.INVALID:
+            self._cells.show(cell, result)
+
+    def missed(self, count: int) -> None:
+        """`count` probes were due and did not run."""
+        self._counters["monitor_missed_runs_total"].inc(count)
+
+    def round_done(self, at: datetime) -> None:
+        """A round of probes was completed at `at`."""
+        self._gauges["monitor_last_round_timestamp_seconds"].set(at.timestamp())
+
+    # ----------------------------------------------------------------- what is concluded
+
+    def service(self, state: ServiceState) -> None:
+        """Show the present impact on a service."""
+        for impact in Impact:
+            self._gauges["monitor_service_impact"].labels(state.name, impact).set(
+                impact is state.impact
+            )
+
+    def vantage(self, state: VantageState) -> None:
+        """Show whether a vantage can be believed, and with it whether any can."""
+        self._healthy[state.name] = state.healthy
+        self._gauges["monitor_vantage_healthy"].labels(state.name).set(state.healthy)
+        self._gauges["monitor_blind"].set(not any(self._healthy.values()))
+
+    # ----------------------------------------------------------------- what is promised
+
+    def incident_opened(self, incident: Incident, detection_delay: float) -> None:
+        """Count a new incident; `detection_delay` is seconds from its beginning to now."""
+        self._counters["monitor_incidents_total"].labels(
+            incident.service, incident.priority, incident.reason
+        ).inc()
+        self._histograms["monitor_detection_delay_seconds"].labels(incident.service).observe(
+            max(detection_delay, 0.0), _exemplar(incident)
+        )
+
+    def incident_acknowledged(self, incident: Incident, seconds: float) -> None:
+        """A person took an incident on, `seconds` after its report."""
+        self._of_incident("monitor_acknowledge_seconds", incident, seconds)
+
+    def incident_resolved(self, incident: Incident, seconds: float) -> None:
+        """An incident was resolved, `seconds` after its outage began."""
+        self._of_incident("monitor_resolve_seconds", incident, seconds)
+
+    def response_breached(self, incident: Incident) -> None:
+        """Nobody acknowledged an incident by the time promised."""
+        self._counters["monitor_response_breached_total"].labels(incident.service).inc()
+
+    def open_incidents(self, incidents: Sequence[Incident], now: datetime) -> None:
+        """Show all incidents that are not resolved, as they stand at `now`."""
+        by_labels: dict[tuple[str, str], list[Incident]] = defaultdict(list)
+        for incident in incidents:
+            by_labels[incident.service, incident.priority].append(incident)
+        for labels in by_labels.keys() | self._open_labels:
+            self._show_open(labels, by_labels.get(labels, []), now)
+        self._open_labels = set(by_labels)
+
+    def _show_open(
+        self, labels: tuple[str, str], incidents: Sequence[Incident], now: datetime
+    ) -> None:
+        ages = [(now - incident.began.before).total_seconds() for incident in incidents]
+        self._gauges["monitor_incidents_open"].labels(*labels).set(len(incidents))
+        self._gauges["monitor_outage_age_seconds"].labels(*labels).set(max(ages, default=0.0))
+        left = [
+            (incident.respond_by - now).total_seconds()
+            for incident in incidents
+            if incident.respond_by is not None and incident.acknowledged_at is None
+        ]
+        if left:
+            self._gauges["monitor_response_left_seconds"].labels(*labels).set(min(left))
+        else:
+            self._gauges["monitor_response_left_seconds"].remove(*labels)
+
+    def _of_incident(self, name: str, incident: Incident, seconds: float) -> None:
+        support = _SUPPORT[incident.out_of_hours]
+        self._histograms[name].labels(incident.priority, support).observe(
+            max(seconds, 0.0), _exemplar(incident)
+        )
+
+    def support(self, *, is_open: bool, seconds_to_opening: float) -> None:
+        """Show whether support is open, and the seconds to its next opening."""
+        self._gauges["monitor_support_open"].set(is_open)
+        self._gauges["monitor_support_next_opening_seconds"].set(seconds_to_opening)
+
+    # ----------------------------------------------------------------- what is delivered
+
+    def notice(self, channel: str, outcome: NoticeOutcome, count: int = 1) -> None:
+        """`count` attempts to deliver a notice through a channel ended so."""
+        self._counters["monitor_notices_total"].labels(channel, outcome).inc(count)
+
+    def notice_delay(self, seconds: float) -> None:
+        """A receiver took the first notice of an incident `seconds` after its report."""
+        self._histograms["monitor_notice_delay_seconds"].observe(max(seconds, 0.0))
+
+    def outbox(
+        self, pending: Mapping[str, int], dead: Mapping[str, int], oldest_pending_seconds: float
+    ) -> None:
+        """Show the outbox by channel; a channel that is not named has none."""
+        for name, counts in (("monitor_outbox_pending", pending), ("monitor_outbox_dead", dead)):
+            for channel in self._channels | counts.keys():
+                self._gauges[name].labels(channel).set(counts.get(channel, 0))
+        self._gauges["monitor_outbox_oldest_pending_seconds"].set(oldest_pending_seconds)
+
+    # ----------------------------------------------------------------- how the monitor fares
+
+    def stall(self, seconds: float) -> None:
+        """The event loop was held for so long."""
+        self._histograms["monitor_loop_stall_seconds"].observe(max(seconds, 0.0))
+
+    def clock_step(self, seconds: float) -> None:
+        """The wall clock stepped by so much, negative when backwards."""
+        self._counters["monitor_clock_steps_total"].inc()
+        self._gauges["monitor_clock_last_step_seconds"].set(seconds)
+
+    def config_reload(self, *, ok: bool) -> None:
+        """A new configuration was taken, or refused."""
+        self._counters["monitor_config_reloads_total"].labels(_RELOAD[ok]).inc()
+        self._gauges["monitor_config_last_reload_successful"].set(ok)
+
+    def store_failure(self) -> None:
+        """The store refused a write or a read."""
+        self._counters["monitor_store_failures_total"].inc()
+
+    # ----------------------------------------------------------------- the page
+
+    def render(self, *, openmetrics: bool = False) -> tuple[bytes, str]:
+        """All series and their content type; may be called in another thread."""
+        generate = generate_openmetrics if openmetrics else generate_latest
+        page = self._cells.render() + generate(self._registry)
+        return page, OPENMETRICS_TYPE if openmetrics else TEXT_TYPE
+
+
+def _foreseen(estate: Estate, channels: Sequence[str]) -> Mapping[str, Iterable[tuple[str, ...]]]:
+    """The label values that can be foreseen, by family."""
+    services = [service.name for service in estate.services]
+    subjects = [*services, MONITOR]
+    ends = [(Outcome.FAIL.value, kind.value) for kind in FailureKind]
+    ends += [(outcome.value, _NO_KIND) for outcome in Outcome if outcome is not Outcome.FAIL]
+    return {
+        "monitor_service_impact": product(services, Impact),
+        "monitor_incidents_open": product(subjects, Priority),
+        "monitor_incidents_total": product(subjects, Priority, DecisionReason),
+        "monitor_outage_age_seconds": product(subjects, Priority),
+        "monitor_response_breached_total": product(subjects),
+        "monitor_detection_delay_seconds": product(subjects),
+        "monitor_acknowledge_seconds": product(Priority, _SUPPORT),
+        "monitor_resolve_seconds": product(Priority, _SUPPORT),
+        "monitor_notices_total": product(channels, NoticeOutcome),
+        "monitor_outbox_pending": product(channels),
+        "monitor_outbox_dead": product(channels),
+        "monitor_probes_total": ((name, *end) for name in [*services, CONTROL] for end in ends),
+        "monitor_vantage_healthy": product(vantage.name for vantage in estate.vantages),
+        "monitor_config_reloads_total": product(_RELOAD.values()),
+    }
+
+
+def _exemplar(incident: Incident) -> dict[str, str]:
+    return {"incident": str(incident.number)}

@@ -1,0 +1,185 @@
+"""What a check expects of an HTTP answer, and which of it an answer does not keep.
+
+`Expect` says it: status, headers, body as text, body as JSON, time. `broken` looks at every part,
+so that a failure tells all that is wrong and not only the first of it, each with the value found.
+All parts are checked for sense when an `Expect` is made; regular expressions and JSON conditions
+are compiled once per distinct text and shared by every check that uses them.
+
+The kind of a failure is that of its first broken part, in the order status, headers, body text,
+JSON, time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TypeVar
+
+import httpx
+
+from monitor.model import FailureKind
+from monitor.probes import jsonpath
+from monitor.probes.patterns import pattern
+from monitor.probes.text import Redact, decoded, quoted
+
+Part = TypeVar("Part")
+
+_RANGE = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What must hold of an answer. Raises ValueError naming every part that makes no sense.
+
+    status: codes (204) and ranges ("200-299"); a list given replaces the default.
+    body_contains, body_lacks: texts, each of which must or must not be in the body.
+    body_matches: regular expressions (RE2), each of which must be found in the body.
+    json: conditions on the body as JSON, in the language of `monitor.probes.jsonpath`.
+    headers: per header name a regular expression that one of its values must match; a header
+        that is missing fails.
+    within: seconds the whole answer may take; None for no limit but the probe's own.
+    """
+
+    status: tuple[str | int, ...] = ("200-299",)
+    body_contains: tuple[str, ...] = ()
+    body_lacks: tuple[str, ...] = ()
+    body_matches: tuple[str, ...] = ()
+    json: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    within: float | None = None
+
+    def __post_init__(self) -> None:
+        raise_all(
+            *mistakes("status", lambda part: status_ranges((part,)), self.status),
+            *mistakes("body_matches", pattern, self.body_matches),
+            *mistakes("json", jsonpath.parse, self.json),
+            *mistakes("headers", pattern, self.headers.values()),
+            *([] if self.status else ["status: name at least one status that is expected"]),
+            *(f"{name}: an empty text is in every body" for name in self._empty_texts()),
+            *(["within: must be more than 0 seconds"] if self._hopeless() else []),
+        )
+
+    def _empty_texts(self) -> Iterator[str]:
+        yield from ("body_contains",) if "" in self.body_contains else ()
+        yield from ("body_lacks",) if "" in self.body_lacks else ()
+
+    def _hopeless(self) -> bool:
+        return self.within is not None and not self.within > 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer as assertions see it; `elapsed` is seconds for the whole of it."""
+
+    status: int
+    reason: str
+    headers: httpx.Headers
+    body: bytes
+    elapsed: float
+
+    @cached_property
+    def text(self) -> str:
+        """The body as text, decoded when it is first asked for."""
+        return decoded(self.body, self.headers.get("content-type", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One expectation that an answer does not keep, with the value found."""
+
+    kind: FailureKind
+    message: str
+
+
+def broken(expect: Expect, answer: Answer, redact: Redact) -> tuple[Broken, ...]:
+    """Every expectation the answer does not keep, in the order of kinds; empty when all hold."""
+    found = [Broken(FailureKind.STATUS, each) for each in _status(expect, answer, redact)]
+    found += [Broken(FailureKind.BODY, each) for each in _headers(expect, answer, redact)]
+    found += [Broken(FailureKind.BODY, each) for each in _body_texts(expect, answer)]
+    found += [Broken(FailureKind.BODY, each) for each in _json(expect, answer, redact)]
+    found += [Broken(FailureKind.SLOW, each) for each in _time(expect, answer)]
+    return tuple(found)
+
+
+def expects_status(expect: Expect, status: int) -> bool:
+    """Whether the status is one of those expected."""
+    return any(low <= status <= high for low, high in status_ranges(expect.status))
+
+
+def status_words(answer: Answer, redact: Redact) -> str:
+    """Say the status in words: `status 503 Service Unavailable`."""
+    return f"status {answer.status} {quoted(answer.reason, redact)}".rstrip()
+
+
+@lru_cache(maxsize=1024)
+def status_ranges(status: tuple[str | int, ...]) -> tuple[tuple[int, int], ...]:
+    """Read codes and ranges as ranges, both ends included. Raises ValueError naming any other."""
+    ranges = []
+    for each in status:
+        match = _RANGE.fullmatch(str(each))
+        if match is None or (match[2] or match[1]) < match[1]:
+            raise ValueError(f'"{each}" is neither a status such as 204 nor a range as 200-299')
+        ranges.append((int(match[1]), int(match[2] or match[1])))
+    return tuple(ranges)
+
+
+def mistakes(name: str, make: Callable[[Part], object], parts: Iterable[Part]) -> Iterator[str]:
+    """Try `make` on every part; yield the text of each ValueError under the name of the field."""
+    for part in parts:
+        try:
+            make(part)
+        except ValueError as error:
+            yield f"{name}: {error}"
+
+
+def raise_all(*found: str) -> None:
+    """Raise one ValueError that names all mistakes; nothing when there are none."""
+    if found:
+        raise ValueError("; ".join(found))
+
+
+def _status(expect: Expect, answer: Answer, redact: Redact) -> Iterator[str]:
+    if not expects_status(expect, answer.status):
+        wanted = ", ".join(map(str, expect.status))
+        yield f"{status_words(answer, redact)} (expected {wanted})"
+
+
+def _headers(expect: Expect, answer: Answer, redact: Redact) -> Iterator[str]:
+    for name, expression in expect.headers.items():
+        values = answer.headers.get_list(name)
+        if not any(pattern(expression).search(each) for each in values):
+            shown = quoted(", ".join(values), redact) if values else "missing"
+            yield f'header {name} ({shown}) does not match "{expression}"'
+
+
+def _body_texts(expect: Expect, answer: Answer) -> Iterator[str]:
+    for text in expect.body_contains:
+        if text not in answer.text:
+            yield f'body lacks "{text}"'
+    for text in expect.body_lacks:
+        if text in answer.text:
+            yield f'body contains "{text}"'
+    for expression in expect.body_matches:
+        if not pattern(expression).search(answer.text):
+            yield f'body does not match "{expression}"'
+
+
+def _json(expect: Expect, answer: Answer, redact: Redact) -> Iterator[str]:
+    if not expect.json:
+        return
+    try:
+        document = jsonpath.document_of(answer.body)
+    except ValueError as error:
+        yield f"body is not JSON ({error})"
+        return
+    for expression in expect.json:
+        message = jsonpath.parse(expression).broken(document, redact)
+        if message is not None:
+            yield message
+
+
+def _time(expect: Expect, answer: Answer) -> Iterator[str]:
+    if expect.within is not None and answer.elapsed > expect.within:
+        yield f"answered after {answer.elapsed:.3f} s (expected within {expect.within:g} s)"

@@ -1,0 +1,112 @@
+"""The outbox: who may send which notice now, and what became of it.
+
+A notice is `pending` until a claim makes it `sending` under a lease; it ends `sent` or `dead`, or
+goes back to `pending` for another attempt. Each claim counts as an attempt, so (notice, attempts)
+names one lease: a mark made under a lease that somebody else has taken over changes no row.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
+
+from monitor.model import Accepted, Notice, NoticeState
+from monitor.store.rows import NOTICES
+from monitor.store.tables import NOTICE
+
+UNSENT = (NoticeState.PENDING.value, NoticeState.SENDING.value)
+
+
+def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> list[Notice]:
+    """Lease up to `limit` notices that may be sent at `now`, those due longest first.
+
+    That is: pending and due, or sending under a lease that has run out; and no earlier notice of
+    the same incident on the same channel is still unsent. Dead ones do not stand in the way.
+    """
+    earlier = NOTICE.alias("earlier")
+    waits = exists().where(
+        earlier.c.incident_id == NOTICE.c.incident_id,
+        earlier.c.channel == NOTICE.c.channel,
+        earlier.c.seq < NOTICE.c.seq,
+        earlier.c.state.in_(UNSENT),
+    )
+    first = (
+        select(NOTICE.c.id).where(_free(now), ~waits).order_by(NOTICE.c.due_at, NOTICE.c.id)
+    ).limit(limit)
+    # `_free` is asked again by the update itself: on PostgreSQL the row may have moved since.
+    rows = connection.execute(
+        update(NOTICE)
+        .where(NOTICE.c.id.in_(first.scalar_subquery()), _free(now))
+        .values(
+            state=NoticeState.SENDING.value,
+            lease_until=now + lease,
+            attempts=NOTICE.c.attempts + 1,
+        )
+        .returning(*NOTICE.c)
+    )
+    return sorted((NOTICES.noun(row) for row in rows), key=lambda n: (n.due_at, n.id))
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    return or_(
+        and_(NOTICE.c.state == NoticeState.PENDING.value, NOTICE.c.due_at <= now),
+        and_(NOTICE.c.state == NoticeState.SENDING.value, NOTICE.c.lease_until <= now),
+    )
+
+
+def _ours(notice: Notice) -> ColumnElement[bool]:
+    return and_(
+        NOTICE.c.id == notice.id,
+        NOTICE.c.state == NoticeState.SENDING.value,
+        NOTICE.c.attempts == notice.attempts,
+    )
+
+
+def mark_sent(connection: Connection, notice: Notice, accepted: Accepted, at: datetime) -> bool:
+    """Write that the receiver has it. False when the lease was lost: another will tell."""
+    statement = (
+        update(NOTICE)
+        .where(_ours(notice))
+        .values(
+            state=NoticeState.SENT.value,
+            lease_until=None,
+            sent_at=at,
+            remote_id=accepted.remote_id,
+            remote_url=accepted.url,
+        )
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def mark_failed(
+    connection: Connection, notice: Notice, error: str, retry_at: datetime | None
+) -> bool:
+    """Write that it was not accepted: try again at `retry_at`, or never (None: dead).
+
+    False when the lease was lost: another will tell.
+    """
+    dead = {"state": NoticeState.DEAD.value}
+    again = {"state": NoticeState.PENDING.value, "due_at": retry_at}
+    values = dead if retry_at is None else again
+    statement = update(NOTICE).where(_ours(notice))
+    statement = statement.values(lease_until=None, last_error=error, **values)
+    return connection.execute(statement).rowcount == 1
+
+
+def release(connection: Connection) -> int:
+    """Take back every lease, which only who has just become the holder may; how many."""
+    statement = update(NOTICE).where(NOTICE.c.state == NoticeState.SENDING.value)
+    return connection.execute(
+        statement.values(state=NoticeState.PENDING.value, lease_until=None)
+    ).rowcount
+
+
+def hurry(connection: Connection, now: datetime) -> int:
+    """Make due at `now` what waits for longer, except what waits for the calendar; how many."""
+    statement = update(NOTICE).where(
+        NOTICE.c.state == NoticeState.PENDING.value,
+        NOTICE.c.due_at > now,
+        or_(~NOTICE.c.held, NOTICE.c.attempts > 0),
+    )
+    return connection.execute(statement.values(due_at=now)).rowcount

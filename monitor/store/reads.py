@@ -1,0 +1,200 @@
+"""What is read, each inside one snapshot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, func, or_, select
+
+from monitor.model import (
+    CellKey,
+    Incident,
+    IncidentState,
+    Notice,
+    NoticeState,
+    Outage,
+    Result,
+    TimelineEvent,
+)
+from monitor.store.outbox import UNSENT
+from monitor.store.rows import (
+    EVENTS,
+    EVIDENCE_RESULTS,
+    INCIDENTS,
+    NOTICES,
+    OUTAGES,
+    result_of,
+)
+from monitor.store.tables import (
+    EVENT,
+    EVIDENCE,
+    INCIDENT,
+    INSTANCE,
+    NOTICE,
+    OUTAGE,
+    PROVEN,
+    RESULT,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRecord:
+    """Everything kept of one incident, each part in the order it came.
+
+    `urls` says by channel where the receiver last said that it shows the incident.
+    """
+
+    incident: Incident
+    events: tuple[TimelineEvent, ...]
+    evidence: tuple[Result, ...]
+    notices: tuple[Notice, ...]
+    urls: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxFigures:
+    """How the outbox stands; `pending` and `dead` are by channel.
+
+    `pending` is what is owed now, being sent or waiting for another attempt; `held` what has
+    never been tried and waits for support to open. `oldest_due` is when the first of all these
+    was or will be due, None when nothing is unsent.
+    """
+
+    pending: Mapping[str, int]
+    held: int
+    dead: Mapping[str, int]
+    sent: int
+    oldest_due: datetime | None
+
+
+def lease(connection: Connection) -> tuple[str, int]:
+    """The instance of this store, and the latest fence."""
+    row = connection.execute(select(INSTANCE.c.instance, INSTANCE.c.fence)).one()
+    return row.instance, row.fence
+
+
+def proven(connection: Connection) -> frozenset[tuple[CellKey, str]]:
+    """Every cell that has passed, with the fingerprint it passed under."""
+    rows = connection.execute(select(PROVEN))
+    return frozenset(
+        (CellKey(row.service, row.check, row.target, row.vantage), row.fingerprint) for row in rows
+    )
+
+
+def open_incidents(connection: Connection) -> list[Incident]:
+    """Those not resolved, oldest first."""
+    not_resolved = INCIDENT.c.state != IncidentState.RESOLVED.value
+    rows = connection.execute(select(INCIDENT).where(not_resolved).order_by(INCIDENT.c.number))
+    return [INCIDENTS.noun(row) for row in rows]
+
+
+def incidents(
+    connection: Connection, state: IncidentState | None, limit: int, before: int | None
+) -> list[Incident]:
+    """Up to `limit` in `state` (None: any) with a number under `before`, newest first."""
+    statement = select(INCIDENT).order_by(INCIDENT.c.number.desc()).limit(limit)
+    if state is not None:
+        statement = statement.where(INCIDENT.c.state == state.value)
+    if before is not None:
+        statement = statement.where(INCIDENT.c.number < before)
+    return [INCIDENTS.noun(row) for row in connection.execute(statement)]
+
+
+def incident(connection: Connection, number: int) -> IncidentRecord | None:
+    """Everything kept of incident `number`, None when there is none."""
+    found = connection.execute(select(INCIDENT).where(INCIDENT.c.number == number)).one_or_none()
+    if found is None:
+        return None
+    events = select(EVENT).where(EVENT.c.incident_id == found.id).order_by(EVENT.c.id)
+    evidence = (
+        select(EVIDENCE)
+        .where(EVIDENCE.c.incident_id == found.id)
+        .order_by(EVIDENCE.c.observed_at, EVIDENCE.c.id)
+    )
+    owed = (
+        select(NOTICE)
+        .where(NOTICE.c.incident_id == found.id)
+        .order_by(NOTICE.c.seq, NOTICE.c.channel)
+    )
+    notices = connection.execute(owed).all()
+    return IncidentRecord(
+        INCIDENTS.noun(found),
+        tuple(EVENTS.noun(row) for row in connection.execute(events)),
+        tuple(EVIDENCE_RESULTS.noun(row) for row in connection.execute(evidence)),
+        tuple(NOTICES.noun(row) for row in notices),
+        {row.channel: row.remote_url for row in notices if row.remote_url},
+    )
+
+
+def last_seq(connection: Connection, incident_id: str) -> int:
+    """The highest seq of the incident's notices over all channels, 0 when it has none."""
+    highest = select(func.max(NOTICE.c.seq)).where(NOTICE.c.incident_id == incident_id)
+    return connection.execute(highest).scalar() or 0
+
+
+def open_outages(connection: Connection) -> list[Outage]:
+    """Those not closed, oldest first."""
+    still = select(OUTAGE).where(OUTAGE.c.closed_at.is_(None))
+    rows = connection.execute(still.order_by(OUTAGE.c.detected_at, OUTAGE.c.id))
+    return [OUTAGES.noun(row) for row in rows]
+
+
+def outages(
+    connection: Connection, service: str | None, since: datetime, limit: int
+) -> list[Outage]:
+    """Up to `limit` that were open at or after `since`, of `service` (None: any), newest first."""
+    statement = (
+        select(OUTAGE)
+        .where(or_(OUTAGE.c.closed_at.is_(None), OUTAGE.c.closed_at >= since))
+        .order_by(OUTAGE.c.detected_at.desc(), OUTAGE.c.id.desc())
+        .limit(limit)
+    )
+    if service is not None:
+        statement = statement.where(OUTAGE.c.service == service)
+    return [OUTAGES.noun(row) for row in connection.execute(statement)]
+
+
+def recent_events(connection: Connection, limit: int) -> list[tuple[Incident, TimelineEvent]]:
+    """The last `limit` lines of all timelines, newest first, each with its incident as it is."""
+    lines = connection.execute(select(EVENT).order_by(EVENT.c.id.desc()).limit(limit)).all()
+    owners = select(INCIDENT).where(INCIDENT.c.id.in_({line.incident_id for line in lines}))
+    by_id = {row.id: INCIDENTS.noun(row) for row in connection.execute(owners)}
+    return [(by_id[line.incident_id], EVENTS.noun(line)) for line in lines]
+
+
+def recent_results(connection: Connection, key: CellKey, limit: int) -> list[Result]:
+    """The last `limit` results of a cell, newest first."""
+    cell = (RESULT.c[name] == value for name, value in key._asdict().items())
+    statement = select(RESULT).where(and_(*cell))
+    newest = statement.order_by(RESULT.c.observed_at.desc(), RESULT.c.id.desc()).limit(limit)
+    return [result_of(row) for row in connection.execute(newest)]
+
+
+def outbox(connection: Connection) -> OutboxFigures:
+    """How the outbox stands."""
+    waits = and_(NOTICE.c.held, NOTICE.c.attempts == 0)
+    grouped = connection.execute(
+        select(
+            NOTICE.c.channel,
+            NOTICE.c.state,
+            waits.label("waits"),
+            func.count().label("many"),
+        ).group_by(NOTICE.c.channel, NOTICE.c.state, waits)
+    )
+    pending, dead = Counter[str](), Counter[str]()
+    held = sent = 0
+    for row in grouped:
+        if row.state == NoticeState.SENT:
+            sent += row.many
+        elif row.state == NoticeState.DEAD:
+            dead[row.channel] += row.many
+        elif row.waits:
+            held += row.many
+        else:
+            pending[row.channel] += row.many
+    oldest = select(func.min(NOTICE.c.due_at)).where(NOTICE.c.state.in_(UNSENT))
+    due = connection.execute(oldest).scalar()
+    return OutboxFigures(dict(pending), held, dict(dead), sent, due)

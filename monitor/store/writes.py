@@ -1,0 +1,169 @@
+"""What is written, statement by statement, each inside the caller's transaction.
+
+Every change of state is a conditional update whose row count is checked. Nothing here is sent,
+nothing here reads a clock, and whoever calls has checked the fence in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from ulid import ULID
+
+from monitor.model import CellKey, Change, Incident, IncidentState, Outcome, Result
+from monitor.store.errors import DuplicateIncident, StaleChange, StoreHeld
+from monitor.store.rows import EVENTS, EVIDENCE_RESULTS, INCIDENTS, NOTICES, OUTAGES, result_row
+from monitor.store.tables import (
+    EVENT,
+    EVIDENCE,
+    INCIDENT,
+    INSTANCE,
+    NOTICE,
+    OUTAGE,
+    PROVEN,
+    RESULT,
+)
+
+_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def take_lease(connection: Connection, holder: str, now: datetime) -> tuple[str, int]:
+    """Make `holder` the one that writes: the instance of this store, and the holder's fence."""
+    mine = {"holder": holder, "held_since": now, "seen_at": now}
+    taken = connection.execute(
+        update(INSTANCE)
+        .values(fence=INSTANCE.c.fence + 1, **mine)
+        .returning(INSTANCE.c.instance, INSTANCE.c.fence)
+    ).one_or_none()
+    if taken is not None:
+        return taken.instance, taken.fence
+    minted = {"id": 1, "instance": str(ULID.from_datetime(now)), "created_at": now}
+    connection.execute(insert(INSTANCE).values(**minted, fence=1, last_number=0, **mine))
+    return str(minted["instance"]), 1
+
+
+def superseded_by(connection: Connection, fence: int) -> str | None:
+    """Who has taken the store since `fence` was given out; None while it is the latest.
+
+    The row stays locked, so that nobody takes the store before the transaction ends.
+    """
+    row = connection.execute(select(INSTANCE.c.fence, INSTANCE.c.holder).with_for_update()).one()
+    return None if row.fence == fence else str(row.holder)
+
+
+def require_fence(connection: Connection, fence: int) -> None:
+    """StoreHeld when another holder has taken the store since `fence` was given out."""
+    other = superseded_by(connection, fence)
+    if other is not None:
+        raise StoreHeld(other)
+
+
+def sign(connection: Connection, now: datetime) -> None:
+    """Write that the holder was alive at `now`."""
+    connection.execute(update(INSTANCE).values(seen_at=now))
+
+
+def next_number(connection: Connection) -> int:
+    """A number that no incident has had or will have but the one it is for."""
+    statement = update(INSTANCE).values(last_number=INSTANCE.c.last_number + 1)
+    return int(connection.execute(statement.returning(INSTANCE.c.last_number)).scalar_one())
+
+
+def commit(connection: Connection, change: Change) -> None:
+    """Write all of `change`. StaleChange or IntegrityError undo the transaction."""
+    if change.incident is not None:
+        _put_incident(connection, change.incident, change.was_version)
+    _insert(connection, EVENT, [EVENTS.row(event) for event in change.events])
+    _insert(connection, EVIDENCE, _evidence(change), ignore_known=True)
+    _insert(connection, NOTICE, [NOTICES.row(notice) for notice in change.notices])
+    for outage in change.outages:
+        _put_outage(connection, OUTAGES.row(outage))
+
+
+def _put_incident(connection: Connection, incident: Incident, was_version: int | None) -> None:
+    row = INCIDENTS.row(incident)
+    if was_version is None:
+        connection.execute(insert(INCIDENT).values(**row))
+        return
+    as_it_was = (INCIDENT.c.id == incident.id, INCIDENT.c.version == was_version)
+    if connection.execute(update(INCIDENT).where(*as_it_was).values(**row)).rowcount != 1:
+        # Somebody else moved it first: their move stands, ours is thought again.
+        raise StaleChange(f"incident {incident.number} is no longer at version {was_version}")
+
+
+def _evidence(change: Change) -> list[dict[str, Any]]:
+    if not change.evidence:
+        return []
+    if change.incident is None:
+        raise ValueError("evidence is kept with an incident, and this change has none")
+    owner = {"incident_id": change.incident.id}
+    return [EVIDENCE_RESULTS.row(result) | owner for result in change.evidence]
+
+
+def _put_outage(connection: Connection, row: dict[str, Any]) -> None:
+    statement = _INSERT[connection.dialect.name](OUTAGE).values(**row)
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
+
+
+def _insert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, object]],
+    *,
+    ignore_known: bool = False,
+) -> None:
+    if not rows:
+        return
+    statement = _INSERT[connection.dialect.name](table)
+    connection.execute(statement.on_conflict_do_nothing() if ignore_known else statement, rows)
+
+
+def explain(connection: Connection, change: Change, refused: IntegrityError) -> None:
+    """Say why `change` was refused, or return when it has in truth been written before.
+
+    A commit whose outcome was never learned is repeated as it was: the very same new incident is
+    there, and all of its change with it.
+    """
+    incident = change.incident
+    if incident is not None and change.was_version is None:
+        row = connection.execute(select(INCIDENT).where(INCIDENT.c.id == incident.id)).one_or_none()
+        if row is not None and INCIDENTS.noun(row) == incident:
+            return
+    if incident is not None:
+        rival = connection.execute(
+            select(INCIDENT.c.number).where(
+                INCIDENT.c.subject == incident.subject,
+                INCIDENT.c.state != IncidentState.RESOLVED.value,
+                INCIDENT.c.id != incident.id,
+            )
+        ).scalar()
+        if rival is not None:
+            raise DuplicateIncident(incident.subject, rival) from refused
+    raise StaleChange(f"part of it is there already: {refused.orig}") from refused
+
+
+def record(connection: Connection, results: Sequence[Result]) -> None:
+    """Keep `results`; those whose id is known are ignored."""
+    _insert(connection, RESULT, [result_row(result) for result in results], ignore_known=True)
+
+
+def prove(connection: Connection, cells: Sequence[tuple[CellKey, str]]) -> None:
+    """Remember that each cell has passed under its fingerprint."""
+    rows = [key._asdict() | {"fingerprint": fingerprint} for key, fingerprint in cells]
+    _insert(connection, PROVEN, rows, ignore_known=True)
+
+
+def forget(connection: Connection, outcome: Outcome, before: datetime, limit: int) -> int:
+    """Delete up to `limit` of the oldest results of `outcome` observed before; how many."""
+    oldest = (
+        select(RESULT.c.id)
+        .where(RESULT.c.outcome == outcome.value, RESULT.c.observed_at < before)
+        .order_by(RESULT.c.observed_at)
+        .limit(limit)
+    )
+    return connection.execute(delete(RESULT).where(RESULT.c.id.in_(oldest))).rowcount

@@ -1,0 +1,123 @@
+"""How every answer is protected, and how a refusal looks.
+
+Each answer carries headers under which a browser runs no script, loads nothing from elsewhere and
+shows the page in no frame. Each refusal is JSON: `{"error": {"code", "message", "details"}}`, with
+a message that says what to do about it. What was sent is never repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+
+from monitor.store import StoreError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+PROTECTION: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+_log = structlog.get_logger(__name__)
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+    """An answer that says no: a status, a code for programs, a message for people."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        details: tuple[str, ...] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = details
+        self.headers = headers or {}
+
+
+class Protected:
+    """Adds the protecting headers to every answer of an application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on and complete the headers of its answer."""
+
+        async def protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in PROTECTION.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, protected)
+
+
+def refuse_in_json(app: FastAPI) -> None:
+    """Answer every error of an application in the one shape."""
+    app.exception_handler(Refusal)(_refused)
+    app.exception_handler(RequestValidationError)(_not_understood)
+    app.exception_handler(HTTPException)(_no_such_thing)
+    app.exception_handler(StoreError)(_store_failed)
+    app.exception_handler(Exception)(_failed)
+
+
+def answer(refusal: Refusal) -> JSONResponse:
+    """A refusal as a response."""
+    error: dict[str, object] = {"code": refusal.code, "message": refusal.message}
+    if refusal.details:
+        error["details"] = list(refusal.details)
+    return JSONResponse({"error": error}, refusal.status, dict(refusal.headers))
+
+
+async def _refused(_: Request, refusal: Refusal) -> JSONResponse:
+    return answer(refusal)
+
+
+async def _not_understood(_: Request, error: RequestValidationError) -> JSONResponse:
+    details = tuple(
+        f"{'.'.join(str(part) for part in mistake['loc'])}: {mistake['msg']}"
+        for mistake in error.errors()
+    )
+    message = "The request is incomplete or malformed: " + "; ".join(details)
+    return answer(Refusal(422, "invalid_request", message, details=details))
+
+
+async def _no_such_thing(_: Request, error: HTTPException) -> JSONResponse:
+    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+    code = codes.get(error.status_code, "refused")
+    return answer(Refusal(error.status_code, code, str(error.detail), headers=error.headers))
+
+
+async def _store_failed(_: Request, error: StoreError) -> JSONResponse:
+    _log.warning("store refused a request of the web", error=str(error))
+    message = "The store cannot be read or written now. Probing goes on; try again shortly."
+    return answer(Refusal(503, "store_unavailable", message, headers={"Retry-After": "5"}))
+
+
+async def _failed(_: Request, error: Exception) -> JSONResponse:
+    _log.error("a request failed", exc_info=error)
+    message = "The monitor failed to answer. Its log says why."
+    return answer(Refusal(500, "failed", message, headers=PROTECTION))

@@ -1,0 +1,135 @@
+"""The API for programs: services and incidents as they are, and acknowledging one.
+
+Reading is open to whoever reaches the port. Acknowledging needs the token, compared in constant
+time, and names a person; the engine does it, and answers once it is committed.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from monitor.engine import Engine
+from monitor.incident import IllegalTransition
+from monitor.model import Incident, IncidentState
+from monitor.net.secret import Secret
+from monitor.store import Store
+from monitor.web.answers import Refusal
+from monitor.web.schemas import (
+    Acknowledgement,
+    ErrorAnswer,
+    IncidentDetail,
+    IncidentPage,
+    IncidentSummary,
+    ServiceList,
+)
+
+_LARGEST = 2**63 - 1
+_bearer = HTTPBearer(auto_error=False, description="The token set as `api_token`")
+
+Number = Annotated[int, Path(ge=1, le=_LARGEST, description="The number people say")]
+
+
+def router(engine: Engine, store: Store, *, api_token: Secret | None, public_url: str) -> APIRouter:
+    """Everything below `/api/v1`."""
+    routes = APIRouter(prefix="/api/v1", tags=["api"])
+
+    async def authorised(
+        given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> None:
+        _authorise(given, api_token)
+
+    @routes.get("/services", summary="Every service as it looks now")
+    async def read_services() -> ServiceList:
+        """In the order of the configuration."""
+        return ServiceList.model_validate({"services": engine.services()})
+
+    @routes.get("/incidents", summary="Incidents, newest first")
+    async def read_incidents(
+        state: Annotated[IncidentState | None, Query(description="Only these")] = None,
+        limit: Annotated[int, Query(ge=1, le=200, description="At most so many")] = 50,
+        before: Annotated[
+            int | None, Query(ge=1, le=_LARGEST, description="Only numbers below this")
+        ] = None,
+    ) -> IncidentPage:
+        """Follow `next_before` for older ones; null says that there are no more."""
+        found = await store.incidents(state=state, limit=limit + 1, before=before)
+        shown = found[:limit]
+        return IncidentPage(
+            incidents=[IncidentSummary.of(incident, public_url) for incident in shown],
+            next_before=shown[-1].number if len(found) > limit else None,
+        )
+
+    @routes.get("/incidents/{number}", summary="One incident whole", responses=_answers(404))
+    async def read_incident(number: Number) -> IncidentDetail:
+        """With its timeline, the results it rests on and the notices owed for it."""
+        record = await store.incident(number)
+        if record is None:
+            raise _unknown(number)
+        return IncidentDetail.of_record(record, public_url)
+
+    @routes.post(
+        "/incidents/{number}/acknowledge",
+        summary="Take an incident on",
+        responses=_answers(401, 403, 404, 409),
+        dependencies=[Depends(authorised)],
+    )
+    async def acknowledge(number: Number, body: Acknowledgement) -> IncidentSummary:
+        """Answers once it is committed. A person may be the first only once."""
+        try:
+            incident = await engine.acknowledge(number, body.by)
+        except (KeyError, IllegalTransition):
+            record = await store.incident(number)
+            raise _unknown(number) if record is None else _taken(record.incident) from None
+        return IncidentSummary.of(incident, public_url)
+
+    return routes
+
+
+def _authorise(given: HTTPAuthorizationCredentials | None, token: Secret | None) -> None:
+    if token is None:
+        raise Refusal(
+            403,
+            "no_token_configured",
+            "Acknowledging through the API is off: set api_token (or api_token_file) in the "
+            "configuration, reload, and send it as 'Authorization: Bearer <token>'.",
+        )
+    sent = given.credentials if given is not None else ""
+    if not hmac.compare_digest(sent.encode(), token.reveal().encode()):
+        raise Refusal(
+            401,
+            "unauthorised",
+            "Send the configured api_token as 'Authorization: Bearer <token>'.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+def _unknown(number: int) -> Refusal:
+    return Refusal(404, "unknown_incident", f"There is no incident #{number}.")
+
+
+def _taken(incident: Incident) -> Refusal:
+    """Why an incident cannot be acknowledged any more."""
+    if incident.state is IncidentState.RESOLVED:
+        message = f"Incident #{incident.number} is resolved already."
+        return Refusal(409, "already_resolved", message)
+    if incident.state is IncidentState.ACKNOWLEDGED:
+        message = f"Incident #{incident.number} was acknowledged by {incident.acknowledged_by}."
+        return Refusal(409, "already_acknowledged", message)
+    message = f"Incident #{incident.number} changed meanwhile; look at it and try again."
+    return Refusal(409, "changed", message)
+
+
+_MEANINGS = {
+    401: "The token is missing or wrong",
+    403: "No token is configured; the message says how to set one",
+    404: "No incident has this number",
+    409: "It is resolved, or acknowledged already; the message says by whom",
+}
+
+
+def _answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {s: {"model": ErrorAnswer, "description": _MEANINGS[s]} for s in statuses}

@@ -1,0 +1,270 @@
+"""The shapes in which the API answers. Instants are UTC, durations seconds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from monitor.model import (
+    Action,
+    Audience,
+    DecisionReason,
+    Dimension,
+    EventKind,
+    FailureKind,
+    Impact,
+    Incident,
+    IncidentState,
+    Need,
+    NoticeState,
+    Outcome,
+    Priority,
+    Role,
+    Stage,
+)
+from monitor.store import IncidentRecord
+
+
+class Shape(BaseModel):
+    """What all shapes share: they are read off the monitor's own values."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class ErrorBody(Shape):
+    """Why a request was refused."""
+
+    code: str = Field(description="A word for programs")
+    message: str = Field(description="What is wrong and what to do about it")
+    details: list[str] = Field(default=[], description="Each mistake or reason on its own")
+
+
+class ErrorAnswer(Shape):
+    """A refusal."""
+
+    error: ErrorBody
+
+
+class Health(Shape):
+    """The monitor is well."""
+
+    status: Literal["alive", "ready"]
+
+
+class IntervalShape(Shape):
+    """When something happened: later than `after`, not later than `before`."""
+
+    after: datetime | None = Field(description="Null when nothing was known before")
+    before: datetime
+
+
+class CheckShape(Shape):
+    """One check of a service as it looks now."""
+
+    name: str
+    need: Need
+    phase: str = Field(description="Where detection stands")
+    impact: Impact
+    failing: list[str] = Field(description="The failing targets, groups or vantages")
+
+
+class ServiceShape(Shape):
+    """One service as it looks now."""
+
+    name: str
+    title: str
+    audience: Audience
+    impact: Impact
+    stage: Stage | None = Field(description="Where its outage stands; null without one")
+    since: IntervalShape | None = Field(description="When its present trouble began")
+    known_by: str = Field(description="How this is known")
+    checks: list[CheckShape]
+    incidents: list[int] = Field(description="Numbers of its open incidents")
+
+
+class ServiceList(Shape):
+    """Every service."""
+
+    services: list[ServiceShape]
+
+
+class ExtentShape(Shape):
+    """Which part of a service's population fails."""
+
+    dimension: Dimension
+    members: list[str]
+    failing: int
+    sampled: int
+    population: int
+    from_vantages: list[str]
+
+
+class ErrorShape(Shape):
+    """One error as observed, verbatim."""
+
+    check: str
+    target: str
+    vantage: str
+    kind: FailureKind
+    message: str
+    at: datetime
+    count: int
+
+
+class IncidentSummary(Shape):
+    """One incident."""
+
+    number: int = Field(description="What people say")
+    id: str = Field(description="A ULID, unique over all monitors")
+    url: str = Field(default="", description="Its page")
+    service: str
+    title: str
+    impact: Impact
+    priority: Priority
+    state: IncidentState
+    reason: DecisionReason
+    scope: str = Field(description="Who is affected, in words")
+    route: list[Role] = Field(description="Who is told")
+    began: IntervalShape
+    detected_at: datetime
+    reported_at: datetime = Field(description="When the incident was committed")
+    respond_by: datetime | None = Field(description="Null where nothing is promised")
+    out_of_hours: bool
+    known_by: str = Field(description="How this is known")
+    checks: list[str]
+    extent: ExtentShape
+    errors: list[ErrorShape]
+    episodes: int = Field(description="How often it failed within this outage")
+    acknowledged_by: str | None
+    acknowledged_at: datetime | None
+    recovered: IntervalShape | None
+    watch_until: datetime | None = Field(description="Until when recovery is watched")
+    resolved_at: datetime | None
+    linked: list[str] = Field(description="Ids of related incidents")
+
+    @classmethod
+    def of(cls, incident: Incident, public_url: str) -> Self:
+        """The shape of an incident."""
+        url = f"{public_url}/incidents/{incident.number}"
+        return cls.model_validate(incident).model_copy(update={"url": url})
+
+
+class EventShape(Shape):
+    """One line of a timeline."""
+
+    at: datetime
+    actor: str
+    kind: EventKind
+    text: str
+
+
+class PhasesShape(Shape):
+    """Seconds of each phase of a probe; null where it did not get that far."""
+
+    resolve: float | None
+    connect: float | None
+    tls: float | None
+    processing: float | None
+    transfer: float | None
+
+
+class CertificateShape(Shape):
+    """The certificate a peer showed."""
+
+    subject: str
+    issuer: str
+    names: list[str]
+    not_before: datetime
+    not_after: datetime
+    chain_expiry: datetime
+
+
+class CapturedShape(Shape):
+    """What a probe captured, redacted."""
+
+    message: str
+    address: str
+    status: int | None
+    status_line: str
+    headers: list[tuple[str, str]]
+    body: str
+    certificate: CertificateShape | None
+    warnings: list[str]
+
+
+class CellShape(Shape):
+    """Which cell a result is of."""
+
+    service: str
+    check: str
+    target: str
+    vantage: str
+
+
+class ResultShape(Shape):
+    """One result that an incident rests on."""
+
+    id: str
+    cell: CellShape
+    observed_at: datetime
+    outcome: Outcome
+    failure: FailureKind | None
+    phases: PhasesShape
+    evidence: CapturedShape
+
+
+class NoticeShape(Shape):
+    """One message owed to a channel."""
+
+    channel: str
+    action: Action
+    seq: int
+    state: NoticeState
+    due_at: datetime
+    held: bool = Field(description="Waits for support to open")
+    attempts: int
+    sent_at: datetime | None
+    remote_id: str | None
+    last_error: str | None
+
+
+class IncidentDetail(IncidentSummary):
+    """One incident with all that belongs to it."""
+
+    timeline: list[EventShape] = []
+    evidence: list[ResultShape] = []
+    notices: list[NoticeShape] = []
+
+    @classmethod
+    def of_record(cls, record: IncidentRecord, public_url: str) -> Self:
+        """The shape of an incident as the store keeps it."""
+        return cls.of(record.incident, public_url).model_copy(
+            update={
+                "timeline": [EventShape.model_validate(event) for event in record.events],
+                "evidence": [ResultShape.model_validate(result) for result in record.evidence],
+                "notices": [NoticeShape.model_validate(notice) for notice in record.notices],
+            }
+        )
+
+
+class IncidentPage(Shape):
+    """Some incidents, newest first."""
+
+    incidents: list[IncidentSummary]
+    next_before: int | None = Field(description="Ask again with this as `before`; null at the end")
+
+
+class Acknowledgement(BaseModel):
+    """Who takes an incident on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: Annotated[
+        str,
+        StringConstraints(
+            strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"
+        ),
+        Field(description="The name of the person"),
+    ]

@@ -1,0 +1,1 @@
+"""Receivers that stand for the systems that notices are sent to."""

@@ -1,0 +1,187 @@
+"""Detection on virtual time: a world that answers probes, and what is declared of it.
+
+    sim = Simulation(estate())
+    sim.breaks(at=100, until=400, how=refused, where=service("crm"))
+    sim.run(600)
+    sim.declared  ->  every Declared, in order
+
+The world is scheduled as in production: cells of a service due at even phases, an action's probes
+sent when it asks, a tick at every wake and at least once a second.
+"""
+
+import heapq
+import itertools
+import random
+from datetime import UTC, datetime, timedelta
+
+from monitor import detection, timetable
+from monitor.detection import Declared, Probe, Sent, Tick
+from monitor.model import CONTROL, Evidence, FailureKind, Outcome, Result
+
+START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+
+
+def passes(_deadline):
+    """Answer well in 20 ms."""
+    return 0.02, Outcome.PASS, None, ""
+
+
+def refused(_deadline):
+    """Refuse the connection at once."""
+    return 0.002, Outcome.FAIL, FailureKind.CONNECT, "[Errno 111] Connection refused"
+
+
+def status_503(_deadline):
+    """Answer 503 in 20 ms."""
+    return 0.02, Outcome.FAIL, FailureKind.STATUS, "status 503 Service Unavailable"
+
+
+def black_hole(deadline):
+    """Never answer: the probe gives up at its deadline."""
+    return deadline, Outcome.FAIL, FailureKind.TIMEOUT, f"no answer within {deadline:g} s"
+
+
+def slow(seconds):
+    """Answer well, late."""
+    return lambda _deadline: (seconds, Outcome.PASS, None, "")
+
+
+def invalid(_deadline):
+    """The prober says of itself that this means nothing."""
+    return 0.3, Outcome.INVALID, None, "the event loop stalled"
+
+
+def sometimes(share, how=status_503, seed=1):
+    """Fail that share of the time, as `how` says."""
+    dice = random.Random(seed)
+    return lambda deadline: (how if dice.random() < share else passes)(deadline)
+
+
+def of(service=None, *, target=None, group=None, vantage=None, controls=False):
+    """Cells of a service, target, group or vantage; `controls` says whether those count too."""
+
+    def where(cell):
+        if cell.key.service == CONTROL and not controls:
+            return False
+        return (
+            (service is None or cell.key.service in (service, CONTROL))
+            and (target is None or cell.key.target in target)
+            and (group is None or cell.target.group in group)
+            and (vantage is None or cell.key.vantage in vantage)
+        )
+
+    return where
+
+
+class Simulation:
+    """One world and one detection state on virtual time from 0."""
+
+    def __init__(self, estate, *, worked=True, resumed=(), start=0.0):
+        self.estate = estate
+        self.cells = {cell.key: cell for cell in estate.cells()}
+        known = [(k, c.target.fingerprint) for k, c in self.cells.items()]
+        self.state = detection.new_state(estate, worked=known if worked else ())
+        for declared in resumed:
+            detection.resume(self.state, declared, start)
+        self.now = start
+        self.declared: list[Declared] = []
+        self.asked = 0
+        self.sent = 0
+        self._faults = []
+        self._queue = []
+        self._order = itertools.count()
+        self._ids = itertools.count()
+        self._asleep_until = start
+        for slot in timetable.slots(tuple(self.cells.values())):
+            for delay, key in slot.starts:
+                self._every(slot.interval, start + slot.offset + delay, key)
+        self._at(start, self._tick)
+
+    def breaks(self, at, until, how, where):
+        """From `at` until `until` the cells `where` answer as `how`."""
+        self._faults.append((at, until, how, where))
+
+    def pauses(self, at, seconds):
+        """This host is stopped: nothing is sent, ticked or read meanwhile."""
+        self._at(at, lambda: setattr(self, "_asleep_until", at + seconds))
+
+    def run(self, until):
+        """Let virtual time pass."""
+        while self._queue and self._queue[0][0] <= until:
+            due, order, act = heapq.heappop(self._queue)
+            if due < self._asleep_until:
+                heapq.heappush(self._queue, (self._asleep_until, order, act))
+                continue
+            self.now = max(self.now, due)
+            act()
+        self.now = until
+        return self
+
+    def handle(self, event):
+        """Move detection by one event; a harness above may override what that means."""
+        return detection.step(self.state, event, self.now)
+
+    def wake(self):
+        """When detection wants to be ticked."""
+        return detection.wake_at(self.state)
+
+    # ------------------------------------------------------------------ inside
+
+    def _at(self, when, act):
+        heapq.heappush(self._queue, (when, next(self._order), act))
+
+    def _every(self, interval, first, key):
+        def fire():
+            self._every(interval, first + interval, key)
+            self._send(key)
+
+        self._at(first, fire)
+
+    def _send(self, key):
+        cell, id_, sent = self.cells[key], f"r{next(self._ids)}", self.now
+        self.sent += 1
+        self._step(Sent(key, id_, sent, cell.check.timeout))
+        how = passes
+        for at, until, answer, where in self._faults:
+            if at <= sent < until and where(cell):
+                how = answer
+        delay, outcome, kind, text = how(cell.check.timeout)
+        if delay > cell.check.timeout:
+            delay, outcome, kind, text = black_hole(cell.check.timeout)
+
+        def answered():
+            self._step(
+                Result(
+                    id=id_,
+                    cell=key,
+                    fingerprint=cell.target.fingerprint,
+                    sent_mono=sent,
+                    observed_mono=self.now,
+                    observed_at=START + timedelta(seconds=self.now),
+                    outcome=outcome,
+                    failure=kind,
+                    evidence=Evidence(message=text),
+                )
+            )
+
+        self._at(sent + delay, answered)
+
+    def _tick(self):
+        self._step(Tick())
+        self._at(max(self.now + 0.001, min(self.now + 1.0, self.wake())), self._tick)
+
+    def _step(self, event):
+        for action in self.handle(event):
+            if isinstance(action, Probe):
+                self.asked += len(action.cells)
+                for key in action.cells:
+                    self._at(max(self.now, action.at), lambda key=key: self._send(key))
+            else:
+                self.declared.append(action)
+        wake = self.wake()
+        if wake <= self.now + 1.0:
+            self._at(max(self.now, wake), lambda: self._step_if_due(wake))
+
+    def _step_if_due(self, wake):
+        if self.wake() <= wake:
+            self._step(Tick())
