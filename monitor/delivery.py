@@ -35,6 +35,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -51,7 +52,7 @@ from monitor.model import (
     Role,
 )
 from monitor.net.network import Net
-from monitor.store import Store, StoreError
+from monitor.store import Store, StoreUnavailable
 
 SEND_SECONDS = 60.0
 """The longest a send may take, whatever its channel allows."""
@@ -153,7 +154,10 @@ class Delivery:
         )
 
     async def run(self) -> None:
-        """Deliver until cancelled. What is being sent then keeps its lease and its key."""
+        """Deliver until cancelled. What is being sent then keeps its lease and its key.
+
+        Waits while the store is unavailable, and has nothing to do once another process holds it.
+        """
         async with asyncio.TaskGroup() as sends:
             while True:
                 claimed = await self._claim()
@@ -163,13 +167,10 @@ class Delivery:
                     await self._rest()
 
     async def _rest(self) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._poll_seconds):
                 await self._awake.wait()
-        except TimeoutError:
-            return
-        finally:
-            self._awake.clear()
+        self._awake.clear()
 
     async def _claim(self) -> list[Notice]:
         """What became ours and was not ours already; nothing while the store cannot be used."""
@@ -178,7 +179,7 @@ class Delivery:
             now = self._clock.now()
             try:
                 claimed = await self._store.claim(now.at, lease=lease, limit=CLAIM_LIMIT)
-            except StoreError as error:
+            except StoreUnavailable as error:
                 self._store_error = str(error)
                 return []
             self._store_error = None
@@ -226,7 +227,7 @@ class Delivery:
                     await self._accepted(notice, answer)
                 else:
                     await self._refused(notice, answer)
-            except StoreError as error:
+            except StoreUnavailable as error:
                 self._store_error = str(error)
                 await asyncio.sleep(self._poll_seconds)
             else:
@@ -281,5 +282,5 @@ def _pause(attempts: int, wish: float | None, random: float) -> float:
     if wish is not None:
         return min(max(wish, FIRST_PAUSE), LAST_PAUSE)
     doublings = min(max(attempts - 1, 0), 10)
-    doubled = min(FIRST_PAUSE * 2**doublings, LAST_PAUSE / (1 + _JITTER))
+    doubled = min(FIRST_PAUSE * (1 << doublings), LAST_PAUSE / (1 + _JITTER))
     return doubled * (1 + _JITTER * random)

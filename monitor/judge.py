@@ -38,6 +38,7 @@ from monitor.model import (
     Impact,
     Incident,
     Interval,
+    Need,
     Notice,
     Outage,
     Result,
@@ -237,8 +238,14 @@ def _merged(mind: Mind, subject: str, newest: Outage, known_by: str, now: Now) -
     outages = [o for o in mind.outages.values() if subject_of(mind, o)[0] == subject]
     failing = [o for o in outages if o.watch_until is None and o.closed_at is None]
     watched = [o for o in outages if o.watch_until is not None and o.closed_at is None]
-    widest = max(failing or outages, key=lambda o: (o.extent.failing, o is newest))
     machine = mind.detection.machines.get(newest.unit)
+
+    def gravity(outage: Outage) -> tuple[bool, int, bool]:
+        of_unit = mind.detection.machines.get(outage.unit)
+        blocking = of_unit is not None and of_unit.population.need is Need.BLOCKING
+        return blocking, outage.extent.failing, outage is newest
+
+    widest = max(failing or outages, key=gravity)
     return Verdict(
         service=newest.service,
         impact=newest.impact,
@@ -340,7 +347,8 @@ def _update(case: _Case, incident: Incident) -> Change:
     decision = decide(verdict, case.service, mind.calendar, mind.policy)
     title = wording.title_of(verdict, case.service)
     scope = wording.scope_of(verdict, case.service)
-    if (title, scope, verdict.checks) == (incident.title, incident.scope, incident.checks):
+    known = set(verdict.checks) <= set(incident.checks)
+    if known and (title, scope) == (incident.title, incident.scope):
         return case.change
     moved = lifecycle.update(
         incident, verdict, decision, title=title, scope=scope, results=case.results
@@ -391,12 +399,14 @@ def _turned(case: _Case, incident: Incident, moved: Incident, kind: EventKind, t
 def _resolved(mind: Mind, now: Now, incident: Incident, change: Change) -> Change:
     moved = lifecycle.resolve(incident, now.at)
     text = wording.resolved_text(moved)
+    notices = _notices(mind, now, moved, Action.RESOLVE, text)
+    mind.sequences.pop(incident.id, None)
     return replace(
         change,
         incident=_kept(mind, moved),
         was_version=incident.version,
         events=(TimelineEvent(moved.id, now.at, ACTOR, EventKind.RESOLVED, text),),
-        notices=_notices(mind, now, moved, Action.RESOLVE, text),
+        notices=notices,
     )
 
 
@@ -410,7 +420,6 @@ def _kept(mind: Mind, incident: Incident) -> Incident:
         mind.open[incident.subject] = incident
     else:
         mind.open.pop(incident.subject, None)
-        mind.sequences.pop(incident.id, None)
     return incident
 
 

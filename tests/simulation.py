@@ -54,7 +54,11 @@ def invalid(_deadline):
 def sometimes(share, how=status_503, seed=1):
     """Fail that share of the time, as `how` says."""
     dice = random.Random(seed)
-    return lambda deadline: (how if dice.random() < share else passes)(deadline)
+
+    def answer(deadline):
+        return (how if dice.random() < share else passes)(deadline)
+
+    return answer
 
 
 def of(service=None, *, target=None, group=None, vantage=None, controls=False):

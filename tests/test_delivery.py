@@ -12,7 +12,7 @@ import pytest
 
 from monitor.channels import CHANNELS, ChannelKind
 from monitor.channels.webhook import WebhookOptions
-from monitor.delivery import LEASE_SECONDS, Delivery, _pause
+from monitor.delivery import CLAIM_LIMIT, LEASE_SECONDS, Delivery, _pause
 from monitor.metrics import NoticeOutcome
 from monitor.model import (
     Accepted,
@@ -43,17 +43,25 @@ DAY = 24 * 3600.0
 
 
 class Troubled:
-    """The store, but methods named in `trouble` find it unavailable; `calls` counts what ended."""
+    """The store, but methods named in `trouble` find it unavailable; `calls` counts what ended.
+
+    What a method named in `gates` did is done, but known only when its event is set.
+    """
 
     def __init__(self, store):
         self.store, self.trouble, self.calls = store, set(), Counter()
+        self.gates, self.waiting = {}, set()
 
     def __getattr__(self, name):
         async def call(*args, **kwargs):
             try:
                 if name in self.trouble:
                     raise StoreUnavailable("m.db", "disk full", "free some")
-                return await getattr(self.store, name)(*args, **kwargs)
+                done = await getattr(self.store, name)(*args, **kwargs)
+                if name in self.gates:
+                    self.waiting.add(name)
+                    await self.gates[name].wait()
+                return done
             finally:
                 self.calls[name] += 1
 
@@ -386,7 +394,7 @@ async def test_a_page_is_tried_until_its_incident_is_resolved(outbox):
     delivery = outbox.delivery()
     await outbox.store.commit(opening(about, notice(about)))
     async with running(delivery):
-        await fails_for(outbox, delivery, 2 * DAY, "pager")
+        await fails_for(outbox, delivery, DAY + 900, "pager")
         await outbox.reached("pending")
         over = replace(about, state=IncidentState.RESOLVED, resolved_at=outbox.watch.at, version=2)
         await outbox.store.commit(replace(opening(over), was_version=1))
@@ -409,15 +417,17 @@ async def test_two_deliveries_that_race_never_send_twice(outbox):
     assert counted == {("pager", NoticeOutcome.SENT): 80}
 
 
-async def test_more_than_one_claim_s_worth_goes_out_without_a_rest(outbox):
+async def test_a_claim_full_of_what_hangs_holds_up_nothing_behind_it(outbox):
     about = incident()
-    many = [notice(about, f"desk-{seq}", seq=seq) for seq in range(1, 251)]
-    await outbox.store.commit(opening(about, *many))
-    delivery = outbox.delivery(*(replace(DESK, name=each.channel) for each in many))
+    stuck = [notice(about, f"desk-{seq}", seq=seq) for seq in range(1, CLAIM_LIMIT + 1)]
+    outbox.receivers.answers = {each.channel: [asyncio.Event()] for each in stuck}
+    last = notice(about, "pager", seq=CLAIM_LIMIT + 1, due_at=START + timedelta(seconds=1))
+    await outbox.store.commit(opening(about, *stuck, last))
+    outbox.watch.passes(1)
+    delivery = outbox.delivery(PAGER, *(replace(DESK, name=each.channel) for each in stuck))
     delivery._poll_seconds = 3600.0
     async with running(delivery):
-        await outbox.reached(*["sent"] * 250)
-    assert len(outbox.receivers.sent) == 250
+        await outbox.reached(*["sending"] * CLAIM_LIMIT, "sent")
 
 
 async def test_an_accepted_notice_whose_mark_fails_is_marked_later_and_not_sent_again(outbox):
@@ -482,6 +492,23 @@ async def test_a_step_of_the_clock_during_a_send_sends_nothing_twice(outbox, ste
     assert len(outbox.receivers.sent) == 1
 
 
+async def test_an_answer_that_comes_while_its_lease_is_renewed_is_marked_once(outbox):
+    answer, claimed = asyncio.Event(), asyncio.Event()
+    outbox.receivers.answers["pager"] = [answer]
+    await outbox.store.commit(opening(incident(), notice(incident())))
+    async with running(outbox.delivery()):
+        await until(lambda: outbox.receivers.sent)
+        outbox.watch.steps(3600)
+        outbox.store.gates = {"claim": claimed}
+        await until(lambda: outbox.store.waiting)
+        answer.set()
+        await outbox.looked(0)
+        claimed.set()
+        await outbox.reached("sent")
+        await outbox.looked()
+    assert len(outbox.receivers.sent) == 1
+
+
 async def test_a_notice_whose_lease_ran_out_in_the_queue_is_not_sent_on_it(outbox):
     stuck = asyncio.Event()
     outbox.receivers.answers["pager"] = [stuck]
@@ -523,12 +550,11 @@ async def hook(outbox, *answers, name="pager", role=Role.ON_CALL):
 
 async def test_a_webhook_that_fails_then_answers_gets_one_key_and_a_new_signature(outbox):
     await outbox.store.commit(opening(incident(), notice(incident())))
-    async with hook(outbox, Reply(500)) as (receiver, channel):
-        async with running(outbox.delivery(channel)):
-            await receiver.received(1)
-            await outbox.reached("pending")
-            outbox.watch.passes(400)
-            await outbox.reached("sent")
+    async with hook(outbox, Reply(500)) as (receiver, pager), running(outbox.delivery(pager)):
+        await receiver.received(1)
+        await outbox.reached("pending")
+        outbox.watch.passes(400)
+        await outbox.reached("sent")
     first, second = receiver.arrivals
     assert first.key == second.key
     assert first.refusal is second.refusal is None
@@ -538,7 +564,7 @@ async def test_a_webhook_that_fails_then_answers_gets_one_key_and_a_new_signatur
 async def test_a_webhooks_retry_after_is_honoured_to_the_second(outbox):
     await outbox.store.commit(opening(incident(), notice(incident())))
     busy = Reply(429, headers=(("retry-after", "120"),))
-    async with hook(outbox, busy) as (receiver, channel), running(outbox.delivery(channel)):
+    async with hook(outbox, busy) as (receiver, pager), running(outbox.delivery(pager)):
         await receiver.received(1)
         await outbox.reached("pending")
         outbox.watch.passes(119)
@@ -550,11 +576,11 @@ async def test_a_webhooks_retry_after_is_honoured_to_the_second(outbox):
 
 async def test_a_webhook_that_says_400_gets_no_second_attempt(outbox):
     await outbox.store.commit(opening(incident(), notice(incident())))
-    async with hook(outbox, Reply(400, b"unknown field")) as (receiver, channel):
-        async with running(outbox.delivery(channel)):
-            await outbox.reached("dead")
-            outbox.watch.passes(DAY)
-            await outbox.looked()
+    no = Reply(400, b"unknown field")
+    async with hook(outbox, no) as (receiver, pager), running(outbox.delivery(pager)):
+        await outbox.reached("dead")
+        outbox.watch.passes(DAY)
+        await outbox.looked()
     assert len(receiver.arrivals) == 1
     assert (await outbox.notices())[0].last_error == "the receiver answered 400: unknown field"
 
@@ -575,11 +601,10 @@ async def test_trigger_then_resolve_arrive_in_order_under_one_dedup_key(outbox):
     about = incident()
     resolve = notice(about, action=Action.RESOLVE, seq=2)
     await outbox.store.commit(opening(about, notice(about), resolve))
-    async with hook(outbox, Reply(503)) as (receiver, channel):
-        async with running(outbox.delivery(channel)):
-            await receiver.received(1)
-            await outbox.reached("pending", "pending")
-            outbox.watch.passes(10)
-            await outbox.reached("sent", "sent")
+    async with hook(outbox, Reply(503)) as (receiver, pager), running(outbox.delivery(pager)):
+        await receiver.received(1)
+        await outbox.reached("pending", "pending")
+        outbox.watch.passes(10)
+        await outbox.reached("sent", "sent")
     assert [each.action for each in receiver.arrivals] == ["trigger", "trigger", "resolve"]
     assert len({each.document["dedup_key"] for each in receiver.arrivals}) == 1

@@ -167,7 +167,7 @@ def test_a_scrape_has_no_family_and_no_label_outside_the_table(metrics):
 
 def test_the_reference_page_is_current():
     page = Path(__file__).parents[1] / "docs" / "metrics.md"
-    assert page.read_text() == reference(), "write docs/metrics.md anew: see the page's head"
+    assert page.read_text() == reference(), "write reference() to docs/metrics.md"
 
 
 def test_a_result_replaces_what_its_cell_showed(metrics):

@@ -102,6 +102,7 @@ def notice_document(notice: Notice, sent_at: datetime) -> NoticeDocument:
 
 
 def _incident(incident: Incident) -> IncidentDocument:
+    back = incident.recovered
     return {
         "number": incident.number,
         "id": incident.id,
@@ -123,8 +124,8 @@ def _incident(incident: Incident) -> IncidentDocument:
         "respond_by": _maybe(incident.respond_by),
         "acknowledged_by": incident.acknowledged_by,
         "acknowledged_at": _maybe(incident.acknowledged_at),
-        "recovered_after": _maybe(incident.recovered and incident.recovered.after),
-        "recovered_before": _maybe(incident.recovered and incident.recovered.before),
+        "recovered_after": _maybe(back.after if back else None),
+        "recovered_before": _maybe(back.before if back else None),
         "watch_until": _maybe(incident.watch_until),
         "resolved_at": _maybe(incident.resolved_at),
         "episodes": incident.episodes,

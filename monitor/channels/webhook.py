@@ -126,10 +126,15 @@ def _accepted(answer: httpx.Response) -> Accepted:
         return Accepted()
     if not isinstance(said, dict):
         return Accepted()
-    name, url = said.get("id"), said.get("url")
-    named = isinstance(name, str | int) and not isinstance(name, bool)
-    linked = isinstance(url, str) and url.startswith(("https://", "http://"))
-    return Accepted(
-        remote_id=str(name)[:_LONGEST_NAME] if named else None,
-        url=url if linked and len(url) <= _LONGEST_URL else None,
-    )
+    return Accepted(_name(said.get("id")), _link(said.get("url")))
+
+
+def _name(value: object) -> str | None:
+    known = isinstance(value, str | int) and not isinstance(value, bool)
+    return str(value)[:_LONGEST_NAME] if known else None
+
+
+def _link(value: object) -> str | None:
+    if not isinstance(value, str) or len(value) > _LONGEST_URL:
+        return None
+    return value if value.startswith(("https://", "http://")) else None

@@ -12,7 +12,7 @@ How a file is read, each step on what the one before it left:
    mistakes, each as `file:line:column: path: what is wrong, and the remedy`.
 
 The environment is an argument. Files are read here only: the configuration itself, and those it
-names for secrets. No message ever shows the value of a variable or a secret.
+names for secrets. No message shows a secret or the value of a variable.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ SENSITIVE_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"}
 )
 
+_ONLY_CANARIES = "mutating needs tenants marked `canary: true`, and no others"
 _LISTEN = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
 _DATABASES = frozenset({"sqlite", "postgresql", "postgresql+psycopg"})
 
@@ -77,7 +78,8 @@ def check_document(case: Case) -> None:
     _vantages(case)
     _headers(case)
     for path, message in dates.mistakes(document.calendar):
-        findings.add(("calendar", *path), message)
+        if not findings.under("calendar", *path):
+            findings.add(("calendar", *path), message)
     _tenants(case)
     _rules(document.rules, Rules(), ("rules",), case)
     _controls(case)
@@ -235,6 +237,8 @@ def _service(name: str, service: ServiceShape, case: Case) -> None:
     checks = [(index, each) for index, each in enumerate(service.checks) if each is not None]
     for index, check in checks:
         _check(check, service, (*path, "checks", index), case)
+    if not service.checks:
+        case.findings.add((*path, "checks"), "is empty: name at least one check")
     if not case.findings.under(*path, "checks"):
         if not any(check.own.need is Need.BLOCKING for _, check in checks):
             case.findings.add(
@@ -245,7 +249,7 @@ def _service(name: str, service: ServiceShape, case: Case) -> None:
 
 def _late_silence(service: ServiceShape, path: Path, case: Case) -> None:
     rules = rules_of(service.rules, rules_of(case.document.rules, Rules()))
-    longest = max((each.own.timeout or service.timeout for each in service.checks), default=0.0)
+    longest = max(each.own.timeout or service.timeout for each in filter(None, service.checks))
     if "late_silence" in service.rules.model_fields_set and rules.late_silence > longest:
         case.findings.add(
             (*path, "rules", "late_silence"),
@@ -273,28 +277,32 @@ def _check(
             case.findings.add(
                 (*path, "tenants", index), f"no tenant is named `{name}`{_near(name, known)}"
             )
-    if not case.findings.under("tenants") and not case.findings.under(*path, "tenants"):
-        _targets(check, path, case)
+    if not placeholders(check.options.url):
+        _shared_target(check, path, case)
+    elif not case.findings.under("tenants") and not case.findings.under(*path, "tenants"):
+        _tenant_targets(check, path, case)
 
 
-def _targets(check: Kinded, path: Path, case: Case) -> None:
-    wanted = placeholders(check.options.url)
-    tenants = tenants_of(check, case.document)
-    if not wanted and check.own.tenants is not None:
+def _shared_target(check: Kinded, path: Path, case: Case) -> None:
+    if check.own.tenants is not None:
         case.findings.add((*path, "tenants"), "have no part in the url: write {tenant} into it")
-    if wanted and not tenants:
+    if check.own.evidence is EvidenceKind.MUTATING:
+        case.findings.add((*path, "evidence"), _ONLY_CANARIES)
+    _url(check.options.url, (*path, "url"), case)
+
+
+def _tenant_targets(check: Kinded, path: Path, case: Case) -> None:
+    tenants = tenants_of(check, case.document)
+    if not tenants:
         case.findings.add(
             (*path, "url"), "has a place for a tenant, but there is none: add `tenants:`"
         )
     canaries = all(case.document.tenants[each].canary for each in tenants)
-    if check.own.evidence is EvidenceKind.MUTATING and not (wanted and canaries):
-        case.findings.add(
-            (*path, "evidence"), "mutating needs tenants marked `canary: true`, and no others"
-        )
-    _variables(wanted, tenants, (*path, "url"), case)
+    if check.own.evidence is EvidenceKind.MUTATING and not canaries:
+        case.findings.add((*path, "evidence"), _ONLY_CANARIES)
+    _variables(placeholders(check.options.url), tenants, (*path, "url"), case)
     if not case.findings.under(*path, "url"):
-        own = [variables_of(each, case.document) for each in tenants] if wanted else [{}]
-        for variables in own:
+        for variables in [variables_of(each, case.document) for each in tenants]:
             _url(expanded(check.options.url, variables), (*path, "url"), case)
 
 

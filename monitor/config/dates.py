@@ -16,7 +16,7 @@ from monitor.hours import Calendar
 FIRST_YEAR = 2012
 LAST_YEAR = 2036
 
-_DIVISIONS = {"GB": "ENG"}
+_DIVISIONS = {"GB": "ENG", "UK": "ENG"}
 """The division meant where none is named: of the United Kingdom, the one the policy speaks of."""
 
 
@@ -40,12 +40,12 @@ def mistakes(shape: CalendarShape) -> Iterator[tuple[tuple[str, ...], str]]:
     """What of a section cannot be: the path within it, and the message."""
     divisions = holidays.list_supported_countries()
     if shape.country not in divisions:
-        yield ("country",), f"`{shape.country[:80]}` is no known country: write a code such as GB"
+        yield ("country",), f"`{shape.country}` is no known country: write a code such as GB"
     elif (division := _division(shape)) is not None and division not in divisions[shape.country]:
         known = ", ".join(divisions[shape.country]) or "none"
         yield (
             ("subdivision",),
-            f"`{division[:80]}` is unknown in {shape.country}; known are: {known}",
+            f"`{division}` is unknown in {shape.country}; known are: {known}",
         )
     if not any(getattr(shape.hours, day) for day in DAYS):
         yield ("hours",), "support never opens: name the hours of at least one day"

@@ -20,8 +20,9 @@ from pydantic_core import ErrorDetails
 from monitor.config.kinds import ByKind
 from monitor.config.mistakes import Mistake, Path, spelled
 from monitor.config.shape import Document
-from monitor.config.spelling import shown
-from monitor.config.tree import Node, at, child
+from monitor.config.spelling import SHOWN_CHARS, shown
+from monitor.config.tree import Node, at, child, walk
+from monitor.config.variables import Substituted
 
 _WANTED = {
     "dict_type": "a mapping",
@@ -30,8 +31,12 @@ _WANTED = {
     "model_attributes_type": "a mapping",
     "tuple_type": "a list",
 }
+_TELLING = 4
+"""Shorter values than this are no secrets, and are part of too many words."""
+
 _UNKNOWN = "extra_forbidden"
 _MISSING = "missing"
+_NO_KIND = "union_tag_invalid"
 
 
 class Findings:
@@ -46,6 +51,7 @@ class Findings:
     def add(self, path: Path, message: str, place: tuple[int, int] | None = None) -> None:
         """Note a mistake, at the place of the nearest value that its path leads to."""
         line, column = place or self._place(path)
+        message = _unrevealing(message, at(self._root, path))
         mistake = Mistake(self._file, line, column, spelled(path), message)
         self._found.setdefault((path, message), mistake)
 
@@ -71,8 +77,12 @@ def document(root: Node, findings: Findings, folder: str) -> Document:
             plain = _plain(root, (), findings.lost)
             return Document.model_validate(plain, context={"folder": folder})
         except ValidationError as error:
+            before = len(findings.lost)
             for each in error.errors():
                 _note(each, root, findings)
+            if len(findings.lost) == before:
+                # Whatever was taken out did not help; without its section this must end.
+                findings.lost.add(_path(error.errors()[0]["loc"], root, last_is_absent=False)[:1])
 
 
 def known_keys(model: Any = Document, path: Path = ()) -> dict[Path, tuple[str, ...]]:
@@ -82,10 +92,10 @@ def known_keys(model: Any = Document, path: Path = ()) -> dict[Path, tuple[str, 
     """
     found: dict[Path, tuple[str, ...]] = {}
     if isinstance(model, type) and issubclass(model, BaseModel):
-        fields = {each.alias or key: each for key, each in model.model_fields.items()}
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
         found[path] = tuple(fields)
-        for key, each in fields.items():
-            for part in (each.annotation, *each.metadata):
+        for key, field in fields.items():
+            for part in (field.annotation, *field.metadata):
                 found |= known_keys(part, (*path, key))
         return found
     if isinstance(model, ByKind):
@@ -97,6 +107,17 @@ def known_keys(model: Any = Document, path: Path = ()) -> dict[Path, tuple[str, 
     for part in get_args(model):
         found |= known_keys(part, (*path, *step))
     return found
+
+
+def _unrevealing(message: str, about: Node | None) -> str:
+    """The message with the values of variables shown as they were written."""
+    for _, node in walk(about) if about is not None else ():
+        if isinstance(node.value, Substituted):
+            for value in (str(node.value), *node.value.values):
+                if len(value) >= _TELLING:
+                    message = message.replace(value, node.value.written)
+                    message = message.replace(value[:SHOWN_CHARS], node.value.written)
+    return message
 
 
 def _plain(node: Node, path: Path, lost: set[Path]) -> Any:
@@ -119,8 +140,11 @@ def _note(error: ErrorDetails, root: Node, findings: Findings) -> None:
         findings.lost.add(path[:-1])
         return
     for deeper, message in _messages(error, path):
+        if deeper in findings.lost:
+            findings.lost.add(path)
+            continue
         findings.add(deeper, message)
-        findings.lost.add(_nearest(deeper))
+        findings.lost.add(path if kind == _NO_KIND else _nearest(deeper))
 
 
 def _path(loc: Iterable[str | int], root: Node, last_is_absent: bool) -> Path:
@@ -139,7 +163,7 @@ def _messages(error: ErrorDetails, path: Path) -> list[tuple[Path, str]]:
         return _by_field(str(context["error"]), path)
     if kind == _UNKNOWN:
         return [(path, _unknown(path))]
-    if kind == "union_tag_invalid":
+    if kind == _NO_KIND:
         return [_kind_mistake(given, context, path)]
     if kind in _WANTED:
         return [(path, f"{shown(given)} is given where {_WANTED[kind]} is needed")]

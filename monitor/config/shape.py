@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainVa
 from monitor.channels import CHANNELS
 from monitor.config.kinds import ByKind
 from monitor.config.spelling import (
+    SHOWN_CHARS,
     Flag,
     Name,
     Seconds,
@@ -86,8 +87,8 @@ def _date(value: object) -> date:
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (ValueError, OSError):
-        raise ValueError(f"`{value[:80]}` is no time zone: write Europe/London") from None
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"`{value[:SHOWN_CHARS]}` is no time zone: write Europe/London") from None
     return value
 
 
@@ -135,8 +136,8 @@ class HoursShape(Shape):
 
 
 OFFICE = HoursShape(
-    **dict.fromkeys(DAYS[:4], "08:30-17:00"),  # type: ignore[arg-type]  # read by the validator
-    fri="08:30-16:30",  # type: ignore[arg-type]  # read by the validator
+    **dict.fromkeys(DAYS[:4], "08:30-17:00"),
+    fri="08:30-16:30",
 )
 """The hours of the support policy."""
 

@@ -37,6 +37,7 @@ from monitor.net.secret import Secret
 
 MAX_SECONDS = 366 * 86400.0
 MAX_SECRET_BYTES = 65536
+SHOWN_CHARS = 80
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -77,7 +78,8 @@ def name(value: str) -> str:
     """A name as metrics, addresses and links can carry it. Raises ValueError for others."""
     if not _NAME.fullmatch(value):
         raise ValueError(
-            f"`{value[:80]}` is no name: use a-z, 0-9 and -, at most 63, beginning with a-z or 0-9"
+            f"`{value[:SHOWN_CHARS]}` is no name: use a-z, 0-9 and -, at most 63, "
+            "beginning with a-z or 0-9"
         )
     return value
 
@@ -85,14 +87,16 @@ def name(value: str) -> str:
 def shown(value: object) -> str:
     """A value as messages show it: what was written, never what a variable became."""
     if isinstance(value, Substituted):
-        return f"`{value.written[:80]}`"
+        return f"`{value.written[:SHOWN_CHARS]}`"
     if value is None or value == "":
         return "nothing"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, Mapping):
         return "a mapping"
-    return "a list" if isinstance(value, list | tuple) else f"`{str(value)[:80]}`"
+    if isinstance(value, str) and re.fullmatch(r"[0-9.]+|true|false", value):
+        return f'`"{value[:SHOWN_CHARS]}"`'
+    return "a list" if isinstance(value, list | tuple) else f"`{str(value)[:SHOWN_CHARS]}`"
 
 
 def reread(value: object) -> object:
@@ -107,21 +111,21 @@ def _keep_written(became: object, value: Substituted) -> object:
 def _whole(value: object) -> int:
     value = reread(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{shown(value)} is no whole number")  # noqa: TRY004 - pydantic's protocol
+        raise ValueError(f"{shown(value)} is no whole number")  # noqa: TRY004 - for pydantic
     return value
 
 
 def _number(value: object) -> float:
     value = reread(value)
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise ValueError(f"{shown(value)} is no number")  # noqa: TRY004 - pydantic's protocol
+        raise ValueError(f"{shown(value)} is no number")  # noqa: TRY004 - for pydantic
     return float(value)
 
 
 def _flag(value: object) -> bool:
     value = reread(value)
     if not isinstance(value, bool):
-        raise ValueError(f"{shown(value)} is neither true nor false")  # noqa: TRY004 - as above
+        raise ValueError(f"{shown(value)} is neither true nor false")  # noqa: TRY004 - for pydantic
     return value
 
 
@@ -135,11 +139,12 @@ def _text(value: object) -> str:
 
 def _secret(value: object) -> Secret:
     if not isinstance(value, str | None):
-        raise ValueError("is no text: write ${NAME}")  # noqa: TRY004 - as above
+        raise ValueError("is no text: write ${NAME}")  # noqa: TRY004 - for pydantic
     if not value:
         raise ValueError("is empty: give the variable a value")
     if not isinstance(value, Substituted):
-        raise ValueError("a secret does not belong in this file: write ${NAME}, or name a file")
+        message = "a secret does not belong in this file: write ${NAME}, or name a file"
+        raise ValueError(message)  # noqa: TRY004 - for pydantic
     return Secret(str(value))
 
 
@@ -160,7 +165,7 @@ def _within(low: float, high: float, read: Callable[[object], float]) -> Callabl
     def check(value: object) -> float:
         number = read(value)
         if not low <= number <= high:
-            raise ValueError(f"{shown(value)} must be from {low:g} to {high:g}")
+            raise ValueError(f"{shown(value)} must be from {low:.12g} to {high:.12g}")
         return number
 
     return check
@@ -181,8 +186,8 @@ def one_or_many(value: object) -> object:
 Seconds = Annotated[float, PlainValidator(seconds)]
 Share = Annotated[float, PlainValidator(_within(0, 1, _number))]
 Factor = Annotated[float, PlainValidator(_positive)]
-Count = Annotated[int, PlainValidator(_within(1, 2**31, _whole))]
-CountFromZero = Annotated[int, PlainValidator(_within(0, 2**31, _whole))]
+Count = Annotated[int, PlainValidator(_within(1, 10**9, _whole))]
+CountFromZero = Annotated[int, PlainValidator(_within(0, 10**9, _whole))]
 Flag = Annotated[bool, PlainValidator(_flag)]
 Text = Annotated[str, PlainValidator(_text)]
 Name = Annotated[str, PlainValidator(lambda value: name(_text(value)))]
@@ -257,9 +262,10 @@ def _type(key: str, hint: Any) -> Any:
     if origin in {Union, types.UnionType}:
         return functools.reduce(operator.or_, [_type(key, part) for part in parts])
     if origin is tuple:
-        return Annotated[tuple[_type(key, parts[0]), ...], BeforeValidator(one_or_many)]
+        many = types.GenericAlias(tuple, (_type(key, parts[0]), ...))
+        return Annotated[many, BeforeValidator(one_or_many)]
     if origin is not None:
-        return dict[Text, _type(key, parts[1])]  # type: ignore[misc]  # made at run time
+        return types.GenericAlias(dict, (Text, _type(key, parts[1])))
     if dataclasses.is_dataclass(hint):
         return leaf(cast("type", hint))
     if isinstance(hint, type) and issubclass(hint, Enum):

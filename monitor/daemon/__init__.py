@@ -38,9 +38,9 @@ from monitor.daemon.logs import Logs
 from monitor.daemon.schedule import Schedule
 from monitor.delivery import Delivery
 from monitor.engine import Engine, ProbeCell, load_mind
-from monitor.judge import Mind
+from monitor.judge import Mind, acknowledge
 from monitor.metrics import Metrics, NoticeOutcome
-from monitor.model import Cell, CellKey, Change, Notice, Result
+from monitor.model import Cell, CellKey, Change, Incident, Notice, Result
 from monitor.net.network import Net
 from monitor.net.redaction import Redactor
 from monitor.probes import PROBES, Ask
@@ -117,7 +117,7 @@ async def run(
     with _bound(config) as listening:
         store = await _opened(config, clock)
         try:
-            await _run(config, clock, store, listening, stop, started)
+            await _run(config, clock, store, listening=listening, stop=stop, started=started)
         finally:
             await store.close()
 
@@ -144,6 +144,7 @@ async def _run(
     config: Config,
     clock: Clock,
     store: Store,
+    *,
     listening: socket.socket,
     stop: asyncio.Event,
     started: Callable[[Started], Awaitable[None]],
@@ -186,6 +187,26 @@ async def _run(
             parts.scheduler.shutdown(wait=False)
         await _finished(parts.engine)
         await net.aclose()
+
+
+async def acknowledge_without_daemon(
+    config: Config, clock: Clock, number: int, by: str
+) -> Incident:
+    """Acknowledge in the store itself, under its lock; the notices go out at the next start.
+
+    Raises `StoreHeld` while a daemon runs, other `StoreError`s, KeyError for an incident that is
+    not open, and `IllegalTransition` for one acknowledged before.
+    """
+    holder = f"process {os.getpid()} on {socket.gethostname()}"
+    store = await open_store(config.database_url, clock=clock, holder=holder)
+    try:
+        now = clock.now()
+        mind, _ = await load_mind(lambda worked: _mind(config, store, worked), store, now, "")
+        incident, change = acknowledge(mind, number, by, now)
+        await store.commit(change)
+        return incident
+    finally:
+        await store.close()
 
 
 async def _finished(engine: Engine) -> None:

@@ -191,7 +191,7 @@ class Machine:
         if cell.vantage not in self._sight.healthy(now):
             return []
         if self.phase is Phase.UP:
-            self._suspected = self._turning.start(now)
+            self._suspected = self._turning.start_of_share(now)
         self._rest, self.phase = self.phase, Phase.STAGE_A
         asked = dict.fromkeys((cell, self._farthest(cell, now)))
         self._awaiting = set(asked)
@@ -405,7 +405,7 @@ class Machine:
             sweeps.append(counted.started)
         else:
             sweeps.clear()
-        if len(sweeps) >= rules.recovery_rounds and sweeps[-1] - sweeps[0] >= rules.recovery_span:
+        if len(sweeps) >= rules.recovery_rounds and now - sweeps[0] >= rules.recovery_span:
             return list(self._recover_all(now))
         return [] if good else list(self._leave_part(now))
 

@@ -5,25 +5,33 @@ nothing (a cumulative sum test). The start is where it last rose from nothing: l
 time of the last PASS before, not later than the first FAIL seen after. FAILs of a part that is
 already known to fail do not mark the start of anything new. The end, likewise, is the first PASS
 after the last FAIL.
+
+When only a share of requests fails, a PASS is no proof that it had not begun: its start is taken
+to be later than the tenth last PASS before the first FAIL (with 26 % failing, ten passes in a row
+are a matter of one in twenty).
 """
 
 from __future__ import annotations
 
+from collections import deque
+
 from monitor.detection.signals import Span
 from monitor.model import Result, Rules
+
+_PASSES_KEPT = 10
 
 
 class Turning:
     """The running change points of one unit's votes."""
 
-    __slots__ = ("_back_sent", "_last_fail", "_last_pass", "_rules", "_score", "back", "onset")
+    __slots__ = ("_back_sent", "_last_fail", "_passes", "_rules", "_score", "back", "onset")
 
     def __init__(self, rules: Rules) -> None:
         self.onset: Span | None = None
         self.back: Span | None = None
         self._rules = rules
         self._score = 0.0
-        self._last_pass: float | None = None
+        self._passes: deque[float] = deque(maxlen=_PASSES_KEPT)
         self._last_fail: float | None = None
         self._back_sent = float("-inf")
 
@@ -32,7 +40,7 @@ class Turning:
         self._score = max(0.0, self._score - self._rules.score_pass)
         if self._score == 0.0:
             self.onset = None
-        self._last_pass = _later(self._last_pass, result.sent_mono)
+        self._passes.append(result.sent_mono)
         if self.back is None:
             self.back = Span(self._last_fail, result.observed_mono)
             self._back_sent = result.sent_mono
@@ -50,15 +58,22 @@ class Turning:
     def began_by(self, seen: float) -> None:
         """Trouble was seen at `seen`, if it had not been before."""
         if self.onset is None:
-            self.onset = Span(self._last_pass, seen)
+            self.onset = Span(self._last_pass(), seen)
 
     def start(self, now: float) -> Span:
         """When the present trouble began, at the widest what is known `now`."""
-        return self.onset or Span(self._last_pass, now)
+        return self.onset or Span(self._last_pass(), now)
+
+    def start_of_share(self, now: float) -> Span:
+        """When the present trouble began, if it is that a share of requests fails."""
+        return Span(min(self._passes, default=None), self.start(now).before)
 
     def end(self, now: float) -> Span:
         """When it ended, at the widest what is known `now`."""
         return self.back or Span(self._last_fail, now)
+
+    def _last_pass(self) -> float | None:
+        return max(self._passes, default=None)
 
     def forget_end(self) -> None:
         """It has just been declared: what passed before is no recovery."""

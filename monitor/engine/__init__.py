@@ -71,7 +71,8 @@ class Engine:
         self._clock = clock
         self._metrics = metrics
         self._wake_delivery = committed
-        self._cells = {cell.key: cell for cell in mind.estate.cells()}
+        self.cells = {cell.key: cell for cell in mind.estate.cells()}
+        self._seen: set[CellKey] = set()
         self._proven: set[tuple[CellKey, str]] = set()
         self._running: set[asyncio.Task[None]] = set()
         self._stall = StallWatch(clock.monotonic, metrics.stall)
@@ -118,7 +119,7 @@ class Engine:
         self._void_before = self._clock.monotonic()
 
     def _start(self, key: CellKey, planned: float, *, fresh: bool) -> None:
-        cell = self._cells.get(key)
+        cell = self.cells.get(key)
         if cell is None:
             return
         task = asyncio.get_running_loop().create_task(self._probe(cell, planned, fresh=fresh))
@@ -154,6 +155,7 @@ class Engine:
     def _keep(self, cell: Cell, result: Result) -> None:
         self.probes_done += 1
         self._last_probe = result.observed_mono
+        self._seen.add(cell.key)
         if cell.key.service != CONTROL:
             self._writing.result(result)
         proven = (cell.key, cell.target.fingerprint)
@@ -229,6 +231,10 @@ class Engine:
         self._metrics.open_incidents(tuple(self._mind.open.values()), now.at)
 
     # ----------------------------------------------------------------- what others see
+
+    def cells_seen(self) -> int:
+        """How many cells have been probed since the start."""
+        return len(self._seen)
 
     def services(self) -> tuple[ServiceState, ...]:
         """Every service as it looks now, in the order of the configuration."""

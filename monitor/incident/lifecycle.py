@@ -123,7 +123,11 @@ def update(
     scope: str,
     results: Iterable[Result] = (),
 ) -> Incident:
-    """What is known has changed. Priority and route only ever rise; a promise made is kept."""
+    """What is known has changed.
+
+    Priority and route only ever rise, a promise made is kept, and every check that failed stays
+    named.
+    """
     raised = decision.priority is Priority.CRITICAL and incident.priority is Priority.STANDARD
     route = tuple(dict.fromkeys((*incident.route, *decision.route)))
     known = {(e.check, e.vantage, e.kind, e.message): e for e in incident.errors}
@@ -140,7 +144,7 @@ def update(
         notify_at=min(incident.notify_at, decision.notify_at),
         respond_by=incident.respond_by or decision.respond_by,
         known_by=verdict.known_by,
-        checks=verdict.checks,
+        checks=tuple(sorted({*incident.checks, *verdict.checks})),
         extent=verdict.extent,
         errors=tuple(known.values())[:ERRORS_KEPT],
     )

@@ -1,5 +1,7 @@
 """Why the store refused: each error says what stands in the way and what to do about it."""
 
+# ruff: noqa: N818 - the names say what is so, as "the store is held"
+
 from __future__ import annotations
 
 

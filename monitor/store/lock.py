@@ -47,9 +47,10 @@ def _take_file(place: Place, holder: str) -> Callable[[], None]:
 
 def _take_advisory(place: Place) -> Callable[[], None]:
     engine = create_engine(
-        place.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={
-            "options": f"-c lock_timeout={_WAIT}", "connect_timeout": 5
-        }
+        place.url,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={"options": f"-c lock_timeout={_WAIT}", "connect_timeout": 5},
     )
     connection = engine.connect()
     try:

@@ -12,10 +12,9 @@ On PostgreSQL the copy is the operator's own backup; the rest is the same.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from alembic import command
@@ -25,7 +24,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from monitor.store.errors import StoreTooNew, StoreUnavailable
-from monitor.store.place import Place, migrating
+from monitor.store.place import Place, migrating, speaking, sync
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -39,8 +38,9 @@ def migrate(place: Place, scripts: Path = SCRIPTS) -> None:
     StoreTooNew when the database is ahead of them; StoreUnavailable when the copy or the outcome
     does not hold up, and then nothing has changed.
     """
-    engine = migrating(place)
-    try:
+    with speaking(place), ExitStack() as opened:
+        engine = migrating(place)
+        opened.callback(engine.dispose)
         with engine.connect() as connection:
             have = _revision(connection)
         if have == _head(place, have, scripts):
@@ -51,8 +51,6 @@ def migrate(place: Place, scripts: Path = SCRIPTS) -> None:
             before = _counts(connection)
             _upgrade(connection, scripts)
             _verify(place, connection, before)
-    finally:
-        engine.dispose()
 
 
 def require_current(place: Place, connection: Connection) -> None:
@@ -93,23 +91,16 @@ def _copy(path: Path, revision: str) -> None:
     final = copy_path(path, revision)
     draft = final.with_name(f"{final.name}.draft")
     draft.unlink(missing_ok=True)
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(draft)) as target:
+    original = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    with closing(original) as source, closing(sqlite3.connect(draft)) as target:
         source.backup(target)
         target.execute("PRAGMA journal_mode=DELETE")
         (verdict,) = target.execute("PRAGMA integrity_check").fetchone()
     if verdict != "ok":
         raise StoreUnavailable(str(path), f"its copy is damaged: {verdict}", "restore a backup")
+    sync(draft)
     draft.replace(final)
-    _sync(final)
-    _sync(final.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(final.parent)
 
 
 def _counts(connection: Connection) -> dict[str, int]:
@@ -123,9 +114,8 @@ def _verify(place: Place, connection: Connection, before: dict[str, int]) -> Non
     """Raise, and so roll back, when rows dangle or have come or gone."""
     after = _counts(connection)
     moved = sorted(t for t in before.keys() & after.keys() if before[t] != after[t])
-    dangling = []
-    if place.path:
-        dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+    check = "PRAGMA foreign_key_check" if place.path else "select where false"
+    dangling = len(connection.exec_driver_sql(check).all())
     if moved or dangling:
-        cause = f"the migration moved rows of {moved} and left {len(dangling)} rows dangling"
+        cause = f"the migration moved rows of {moved} and left {dangling} rows dangling"
         raise StoreUnavailable(str(place), cause, "report it; nothing was changed")

@@ -78,11 +78,12 @@ def make_room(place: Place) -> None:
         return
     place.path.parent.mkdir(parents=True, exist_ok=True)
     for directory in place.path.parents[:-1]:
-        _sync_directory(directory)
+        sync(directory)
 
 
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Return once the file or directory at `path` is on disk as it is now."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -168,7 +169,7 @@ def speaking(place: Place) -> Iterator[None]:
         raise
     except DBAPIError as error:
         raise unavailable(place, str(error.orig)) from error
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         raise unavailable(place, str(error)) from error
 
 

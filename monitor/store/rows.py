@@ -66,7 +66,27 @@ INCIDENTS = Form(
     "resolved_at",
 )
 EVENTS = Form(TimelineEvent, "incident_id", "at", "actor", "kind", "text", body=False)
-EVIDENCE_RESULTS = Form(Result, "id", "outcome", "observed_at", apart="cell")
+EVIDENCE_RESULTS = Form(Result, "id", "observed_at")
+NOTICES = Form(
+    Notice,
+    "id",
+    "incident_id",
+    "channel",
+    "action",
+    "seq",
+    "key",
+    "created_at",
+    "due_at",
+    "held",
+    "state",
+    "attempts",
+    "lease_until",
+    "sent_at",
+    "remote_id",
+    "last_error",
+)
+OUTAGES = Form(Outage, "id", "unit", "service", "detected_at", "closed_at")
+_RESULTS = Form(Result, "id", "outcome", "observed_at", apart="cell")
 
 
 def result_row(result: Result) -> Values:

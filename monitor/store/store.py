@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
@@ -48,8 +49,17 @@ BATCH = 500
 _FEWEST, _MOST = 50, 5000
 """Rows deleted per slice of pruning."""
 
-P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """The one thread that writes, and the engine with the one connection that it uses."""
+
+    thread: Executor
+    engine: Engine
+    clock: Clock
 
 
 async def open_store(url: str, *, clock: Clock, holder: str) -> Store:
@@ -59,47 +69,45 @@ async def open_store(url: str, *, clock: Clock, holder: str) -> Store:
     StoreTooNew when a later release wrote it, StoreUnavailable when it cannot be used.
     """
     place = place_of(url)
-    writer = ThreadPoolExecutor(1, "store-writer")
+    thread = ThreadPoolExecutor(1, "store-writer")
     try:
-        opening = partial(_open, place, clock, holder, writer)
-        return await asyncio.get_running_loop().run_in_executor(writer, opening)
+        opening = partial(_open, place, clock, holder, thread)
+        return await asyncio.get_running_loop().run_in_executor(thread, opening)
     except BaseException:
-        writer.shutdown(wait=False)
+        thread.shutdown(wait=False)
         raise
 
 
-async def open_reader(url: str, *, clock: Clock) -> Store:
+async def open_reader(url: str) -> Store:
     """Open the store at `url` for reading only, beside whoever holds it: no lock, no migration.
 
     StoreUnavailable when there is none, or when it is not of this release.
     """
-    return await asyncio.to_thread(_open_reader, place_of(url), clock)
+    return await asyncio.to_thread(_open_reader, place_of(url))
 
 
-def _open(place: Place, clock: Clock, holder: str, writer: Executor) -> Store:
+def _open(place: Place, clock: Clock, holder: str, thread: Executor) -> Store:
     with speaking(place), ExitStack() as opened:
         make_room(place)
         opened.callback(lock.take(place, holder))
         migrate(place)
-        write_engine = writing(place)
-        opened.callback(write_engine.dispose)
-        with write_engine.begin() as connection:
-            instance, fence = writes.take_lease(connection, holder, clock.wall())
-        read_engine = reading(place)
-        opened.callback(read_engine.dispose)
-        return Store(
-            place, clock, instance, fence, read_engine, opened.pop_all(), (writer, write_engine)
-        )
-
-
-def _open_reader(place: Place, clock: Clock) -> Store:
-    with speaking(place), ExitStack() as opened:
-        engine = reading(place)
+        engine = writing(place)
         opened.callback(engine.dispose)
-        with engine.connect() as connection:
+        with engine.begin() as connection:
+            lease = writes.take_lease(connection, holder, clock.wall())
+        readers = reading(place)
+        opened.callback(readers.dispose)
+        return Store(place, lease, readers, opened.pop_all(), _Writer(thread, engine, clock))
+
+
+def _open_reader(place: Place) -> Store:
+    with speaking(place), ExitStack() as opened:
+        readers = reading(place)
+        opened.callback(readers.dispose)
+        with readers.connect() as connection:
             require_current(place, connection)
-            instance, fence = reads.lease(connection)
-        return Store(place, clock, instance, fence, engine, opened.pop_all(), None)
+            lease = reads.lease(connection)
+        return Store(place, lease, readers, opened.pop_all(), None)
 
 
 class Store:
@@ -114,17 +122,14 @@ class Store:
     def __init__(
         self,
         place: Place,
-        clock: Clock,
-        instance: str,
-        fence: int,
-        read_engine: Engine,
+        lease: tuple[str, int],
+        readers: Engine,
         opened: ExitStack,
-        writer: tuple[Executor, Engine] | None,
+        writer: _Writer | None,
     ) -> None:
-        self.instance, self.fence = instance, fence
-        self._place, self._clock, self._writer = place, clock, writer
-        self._readers = ThreadPoolExecutor(READERS, "store-reader")
-        self._read_engine, self._opened = read_engine, opened
+        self.instance, self.fence = lease
+        self._place, self._readers, self._opened, self._writer = place, readers, opened, writer
+        self._read_threads = ThreadPoolExecutor(READERS, "store-reader")
         self._identity = _identity(place.path)
         self._recording = asyncio.Lock()
         self._closed = False
@@ -138,13 +143,13 @@ class Store:
         DuplicateIncident when its subject has another open incident. Repeating a change whose
         new incident is there, exactly so, does nothing: a retry after an unclear end is safe.
         """
-        await self._in_writer(partial(self._commit, change))
+        await self._in_writer(self._commit, change)
 
-    def _commit(self, change: Change) -> None:
+    def _commit(self, writer: _Writer, change: Change) -> None:
         try:
-            self._transact(writes.commit, change)
+            self._fenced(writer, writes.commit, change)
         except IntegrityError as refused:
-            self._transact(writes.explain, change, refused)
+            self._fenced(writer, writes.explain, change, refused)
 
     async def next_number(self) -> int:
         """A number for a new incident, given out once; unused ones leave gaps."""
@@ -218,20 +223,20 @@ class Store:
         deleted = 0
         for outcome in Outcome:
             before = now - (pass_for if outcome is Outcome.PASS else other_for)
-            limit = _FEWEST
-            gone = limit
-            while gone >= limit:
-                gone, took = await self._in_writer(partial(self._forget, outcome, before, limit))
+            limit, more = _FEWEST, True
+            while more:
+                gone, took = await self._in_writer(self._forget, outcome, before, limit)
                 deleted += gone
-                if gone >= limit:
-                    limit = _next_limit(limit, took, slice_seconds)
-                    gone = limit
+                more = gone == limit
+                limit = _next_limit(limit, took, slice_seconds)
         return deleted
 
-    def _forget(self, outcome: Outcome, before: datetime, limit: int) -> tuple[int, float]:
-        began = self._clock.monotonic()
-        gone = self._transact(writes.forget, outcome, before, limit)
-        return gone, self._clock.monotonic() - began
+    def _forget(
+        self, writer: _Writer, outcome: Outcome, before: datetime, limit: int
+    ) -> tuple[int, float]:
+        began = writer.clock.monotonic()
+        gone = self._fenced(writer, writes.forget, outcome, before, limit)
+        return gone, writer.clock.monotonic() - began
 
     # ----------------------------------------------------------------- the outbox
 
@@ -252,4 +257,110 @@ class Store:
 
         Not fenced: what was sent was sent, and a new holder's first act is to end our leases.
         """
-        return await self._write(outbox.mark_sent, notice, accepted, at, fenced=False)
+        return await self._in_writer(self._transact, outbox.mark_sent, notice, accepted, at)
+
+    async def mark_failed(self, notice: Notice, *, error: str, retry_at: datetime | None) -> bool:
+        """Write that a claimed notice was not accepted: due again at `retry_at`, or dead (None).
+
+        False when its lease was lost. Not fenced, as `mark_sent`.
+        """
+        return await self._in_writer(self._transact, outbox.mark_failed, notice, error, retry_at)
+
+    async def release_leases(self) -> int:
+        """After a start: whatever the holder before us was sending is pending again; how many."""
+        return await self._write(outbox.release)
+
+    async def hurry(self, now: datetime) -> int:
+        """After the wall clock was stepped: what waits for a retry is due now; how many.
+
+        What waits for support to open goes on waiting.
+        """
+        return await self._write(outbox.hurry, now)
+
+    async def outbox(self) -> OutboxFigures:
+        """How the outbox stands."""
+        return await self._read(reads.outbox)
+
+    # ----------------------------------------------------------------- the store itself
+
+    async def writable(self) -> str | None:
+        """Write something small and see: why writing fails now, None when it works."""
+        try:
+            await self._in_writer(self._sign)
+        except StoreError as error:
+            return str(error)
+        return None
+
+    def _sign(self, writer: _Writer) -> None:
+        if _identity(self._place.path) != self._identity:
+            # An open file outlives its name: what is written into it now is lost at the end.
+            raise unavailable(self._place, "unable to open it: the file was removed or replaced")
+        self._fenced(writer, writes.sign, writer.clock.wall())
+
+    async def close(self) -> None:
+        """End what is queued, close every connection and let the lock go. May be repeated."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._read_threads.shutdown()
+        if self._writer is not None:
+            self._writer.thread.shutdown()
+        self._opened.close()
+
+    # ----------------------------------------------------------------- threads
+
+    async def _read(self, query: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
+        """Run `query` in a thread that reads, on one snapshot."""
+        self._require_open()
+        reading_it = partial(self._query, query, *args)
+        return await asyncio.get_running_loop().run_in_executor(self._read_threads, reading_it)
+
+    def _query(self, query: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
+        with speaking(self._place), self._readers.connect() as connection:
+            return query(connection, *args)
+
+    async def _write(self, work: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
+        """Run `work` in the thread that writes, in a fenced transaction of its own."""
+        return await self._in_writer(self._fenced, work, *args)
+
+    async def _in_writer(self, work: Callable[[_Writer, *Ts], T], *args: *Ts) -> T:
+        """Run `work` in the thread that writes, after what is queued there."""
+        self._require_open()
+        writer = self._writer
+        if writer is None:
+            raise StoreUnavailable(str(self._place), "it is open for reading", "ask its holder")
+        writing_it = partial(work, writer, *args)
+        return await asyncio.get_running_loop().run_in_executor(writer.thread, writing_it)
+
+    def _fenced(self, writer: _Writer, work: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
+        def fenced(connection: Connection) -> T:
+            writes.require_fence(connection, self.fence)
+            return work(connection, *args)
+
+        return self._transact(writer, fenced)
+
+    def _transact(self, writer: _Writer, work: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
+        with speaking(self._place), writer.engine.begin() as connection:
+            return work(connection, *args)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable(str(self._place), "it has been closed", "open it again")
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """Which file `path` names now, None when there is none (or on PostgreSQL)."""
+    if path is None or not path.exists():
+        return None
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _next_limit(limit: int, took: float, allowed: float) -> int:
+    """How many rows to delete in the next slice, given that `limit` took `took` seconds."""
+    if took > allowed:
+        return max(_FEWEST, limit // 2)
+    return min(_MOST, limit * 2) if took < allowed / 2 else limit

@@ -6,7 +6,7 @@ nothing here reads a clock, and whoever calls has checked the fence in the same 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,10 @@ from monitor.store.tables import (
     RESULT,
 )
 
-_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_INSERT: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
 
 
 def take_lease(connection: Connection, holder: str, now: datetime) -> tuple[str, int]:
@@ -47,20 +50,14 @@ def take_lease(connection: Connection, holder: str, now: datetime) -> tuple[str,
     return str(minted["instance"]), 1
 
 
-def superseded_by(connection: Connection, fence: int) -> str | None:
-    """Who has taken the store since `fence` was given out; None while it is the latest.
+def require_fence(connection: Connection, fence: int) -> None:
+    """StoreHeld when another holder has taken the store since `fence` was given out.
 
     The row stays locked, so that nobody takes the store before the transaction ends.
     """
     row = connection.execute(select(INSTANCE.c.fence, INSTANCE.c.holder).with_for_update()).one()
-    return None if row.fence == fence else str(row.holder)
-
-
-def require_fence(connection: Connection, fence: int) -> None:
-    """StoreHeld when another holder has taken the store since `fence` was given out."""
-    other = superseded_by(connection, fence)
-    if other is not None:
-        raise StoreHeld(other)
+    if row.fence != fence:
+        raise StoreHeld(str(row.holder))
 
 
 def sign(connection: Connection, now: datetime) -> None:

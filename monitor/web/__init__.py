@@ -20,8 +20,6 @@ from monitor.web import answers, api, health, pages
 
 __all__ = ["create_app"]
 
-BODY_LIMIT = 16 * 1024
-
 
 def create_app(
     engine: Engine,
@@ -46,7 +44,6 @@ def create_app(
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
-        max_body_size=BODY_LIMIT,
     )
     app.add_middleware(answers.Protected)
     answers.refuse_in_json(app)

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
+from starlette.exceptions import HTTPException as AnyHTTPException
 
 from monitor.store import StoreError
 
@@ -32,6 +32,8 @@ PROTECTION: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+BODY_LIMIT = 16 * 1024
 
 _log = structlog.get_logger(__name__)
 
@@ -57,13 +59,22 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
 
 
 class Protected:
-    """Adds the protecting headers to every answer of an application."""
+    """Adds the protecting headers to every answer, and bounds what a request may send."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on and complete the headers of its answer."""
+        """Pass a request on, counting its body, and complete the headers of its answer."""
+        received = 0
+
+        async def bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > BODY_LIMIT:
+                raise HTTPException(413, f"A body may have at most {BODY_LIMIT} bytes.")
+            return message
 
         async def protected(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -72,14 +83,14 @@ class Protected:
                     headers.setdefault(name, value)
             await send(message)
 
-        await self._app(scope, receive, protected)
+        await self._app(scope, bounded, protected)
 
 
 def refuse_in_json(app: FastAPI) -> None:
     """Answer every error of an application in the one shape."""
     app.exception_handler(Refusal)(_refused)
     app.exception_handler(RequestValidationError)(_not_understood)
-    app.exception_handler(HTTPException)(_no_such_thing)
+    app.exception_handler(AnyHTTPException)(_no_such_thing)
     app.exception_handler(StoreError)(_store_failed)
     app.exception_handler(Exception)(_failed)
 
@@ -105,7 +116,7 @@ async def _not_understood(_: Request, error: RequestValidationError) -> JSONResp
     return answer(Refusal(422, "invalid_request", message, details=details))
 
 
-async def _no_such_thing(_: Request, error: HTTPException) -> JSONResponse:
+async def _no_such_thing(_: Request, error: AnyHTTPException) -> JSONResponse:
     codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     code = codes.get(error.status_code, "refused")
     return answer(Refusal(error.status_code, code, str(error.detail), headers=error.headers))

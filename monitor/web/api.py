@@ -47,7 +47,7 @@ def router(engine: Engine, store: Store, *, api_token: Secret | None, public_url
         """In the order of the configuration."""
         return ServiceList.model_validate({"services": engine.services()})
 
-    @routes.get("/incidents", summary="Incidents, newest first")
+    @routes.get("/incidents", summary="Incidents, newest first", responses=_answers(422, 503))
     async def read_incidents(
         state: Annotated[IncidentState | None, Query(description="Only these")] = None,
         limit: Annotated[int, Query(ge=1, le=200, description="At most so many")] = 50,
@@ -63,7 +63,9 @@ def router(engine: Engine, store: Store, *, api_token: Secret | None, public_url
             next_before=shown[-1].number if len(found) > limit else None,
         )
 
-    @routes.get("/incidents/{number}", summary="One incident whole", responses=_answers(404))
+    @routes.get(
+        "/incidents/{number}", summary="One incident whole", responses=_answers(404, 422, 503)
+    )
     async def read_incident(number: Number) -> IncidentDetail:
         """With its timeline, the results it rests on and the notices owed for it."""
         record = await store.incident(number)
@@ -74,7 +76,7 @@ def router(engine: Engine, store: Store, *, api_token: Secret | None, public_url
     @routes.post(
         "/incidents/{number}/acknowledge",
         summary="Take an incident on",
-        responses=_answers(401, 403, 404, 409),
+        responses=_answers(401, 403, 404, 409, 422, 503),
         dependencies=[Depends(authorised)],
     )
     async def acknowledge(number: Number, body: Acknowledgement) -> IncidentSummary:
@@ -98,7 +100,7 @@ def _authorise(given: HTTPAuthorizationCredentials | None, token: Secret | None)
             "configuration, reload, and send it as 'Authorization: Bearer <token>'.",
         )
     sent = given.credentials if given is not None else ""
-    if not hmac.compare_digest(sent.encode(), token.reveal().encode()):
+    if not hmac.compare_digest(sent.encode("latin-1"), token.reveal().encode()):
         raise Refusal(
             401,
             "unauthorised",
@@ -128,6 +130,8 @@ _MEANINGS = {
     403: "No token is configured; the message says how to set one",
     404: "No incident has this number",
     409: "It is resolved, or acknowledged already; the message says by whom",
+    422: "The request is incomplete or malformed; the message says where",
+    503: "The store cannot be read or written now",
 }
 
 

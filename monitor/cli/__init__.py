@@ -1,0 +1,243 @@
+"""The `monitor` command.
+
+Exit codes: 0 fine, 1 what was asked about is not well, 2 usage or configuration error. Every
+command that answers a question takes `--json`: one JSON value on standard output, instants in
+ISO 8601 and UTC. What people read goes to standard output, what went wrong to standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import httpx
+import typer
+from rich.console import Console
+
+from monitor import __version__
+from monitor.cli import ask, explaining, probing, showing
+from monitor.config import Config, ConfigError, load
+from monitor.incident import IllegalTransition
+
+app = typer.Typer(
+    name="monitor",
+    help="Tells, within seconds, that a hosted service is down for everyone, and whom to wake.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+OUT = Console(highlight=False, soft_wrap=True)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+FINE, NOT_WELL, MISTAKEN = 0, 1, 2
+
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", "-c", envvar="MONITOR_CONFIG", help="The configuration to use."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+DEFAULT_CONFIG = Path("checks.yaml")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        OUT.print(f"monitor {__version__}")
+        raise typer.Exit(FINE)
+
+
+@app.callback()
+def _top(
+    _version_asked: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which it is.")
+    ] = False,
+) -> None:
+    """Watch hosted services, and open one incident when one is down for everyone."""
+
+
+@app.command()
+def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Monitor what the configuration names, until SIGTERM or Ctrl-C."""
+    from monitor.daemon import serve  # noqa: PLC0415 - the daemon's weight is only for this
+
+    loaded = _loaded(config)
+    for warning in loaded.warnings:
+        ERR.print(f"warning: {warning}", markup=False)
+    raise typer.Exit(serve(loaded))
+
+
+@app.command()
+def demo() -> None:
+    """Play the main job on a simulated estate over real sockets; the last line is JSON."""
+    from monitor.demo.story import play  # noqa: PLC0415 - as above
+
+    raise typer.Exit(play())
+
+
+@app.command()
+def estate() -> None:
+    """Serve the simulated estate on the addresses of the shipped checks.yaml."""
+    from monitor.demo.estate import main as serve_estate  # noqa: PLC0415 - as above
+
+    raise typer.Exit(serve_estate([]))
+
+
+@app.command("check-config")
+def check_config(
+    file: Annotated[Path, typer.Argument(help="The file to check.")] = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Say every mistake of a configuration, each with its place and remedy."""
+    try:
+        loaded = load(file, os.environ)
+    except ConfigError as error:
+        if as_json:
+            _print_json({"file": str(file), "mistakes": showing.mistakes(error)})
+            raise typer.Exit(MISTAKEN) from None
+        _refuse(error)
+    if as_json:
+        _print_json({"file": str(file), "mistakes": [], "warnings": list(loaded.warnings)})
+        return
+    OUT.print(showing.config_summary(loaded), markup=False)
+    for warning in loaded.warnings:
+        OUT.print(f"warning: {warning}", markup=False)
+
+
+@app.command()
+def probe(
+    name: Annotated[
+        str, typer.Argument(help="service/check, or service/check/target, or .../vantage as well.")
+    ],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Probe once, now, and show each phase and what came back."""
+    loaded = _loaded(config)
+    try:
+        cell = probing.cell_named(loaded.estate, name)
+    except LookupError as error:
+        _mistaken(str(error))
+    result = asyncio.run(probing.probe_once(loaded, cell))
+    if as_json:
+        _print_json(showing.result_json(cell, result))
+    else:
+        OUT.print(showing.result_text(cell, result), markup=False)
+    raise typer.Exit(FINE if probing.passed(result) else NOT_WELL)
+
+
+@app.command()
+def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Ask the running monitor how every service is; exit 1 unless all are well."""
+    services = _asked(lambda: ask.services(_loaded(config)))
+    if as_json:
+        _print_json(services)
+    else:
+        OUT.print(showing.services_table(services))
+    well = all(service["impact"] == "none" for service in services["services"])
+    raise typer.Exit(FINE if well else NOT_WELL)
+
+
+@app.command()
+def incidents(
+    config: ConfigOption = DEFAULT_CONFIG,
+    everything: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the open incidents, newest first; from the running monitor, else from its store."""
+    found = _asked(lambda: ask.incidents(_loaded(config), everything=everything))
+    if as_json:
+        _print_json(found)
+    else:
+        OUT.print(showing.incidents_table(found["incidents"]))
+
+
+@app.command()
+def ack(
+    number: Annotated[int, typer.Argument(help="The incident's number.")],
+    by: Annotated[str, typer.Option("--by", help="Who takes it.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Acknowledge an incident, through the running monitor or, without one, in its store."""
+    if not by.strip():
+        _mistaken("--by: name the person who takes it")
+    loaded = _loaded(config)
+    try:
+        incident = _asked(lambda: ask.acknowledge(loaded, number, by.strip()))
+    except KeyError:
+        _not_well(f"there is no open incident {number}")
+    except IllegalTransition as error:
+        _not_well(str(error))
+    if as_json:
+        _print_json(incident)
+    else:
+        OUT.print(f"Incident {number} acknowledged by {by.strip()}.", markup=False)
+
+
+@app.command()
+def explain(  # noqa: PLR0917 - each is an option of the command line
+    service: Annotated[str, typer.Argument(help="The service, as named in the configuration.")],
+    at: Annotated[str, typer.Option("--at", help="ISO 8601; without a zone it is London time.")],
+    impact: Annotated[str, typer.Option("--impact", help="all or some")] = "all",
+    tenant: Annotated[str | None, typer.Option("--tenant", help="One tenant only.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what policy would decide of an outage at an instant, and why."""
+    loaded = _loaded(config)
+    try:
+        decision = explaining.decide_for(loaded, service, at, impact, tenant)
+    except (LookupError, ValueError) as error:
+        _mistaken(str(error.args[0]) if error.args else str(error))
+    if as_json:
+        _print_json(showing.decision_json(decision))
+    else:
+        OUT.print(showing.decision_text(decision), markup=False)
+
+
+# --------------------------------------------------------------------------- common ways out
+
+
+def _loaded(path: Path) -> Config:
+    try:
+        return load(path, os.environ)
+    except ConfigError as error:
+        _refuse(error)
+
+
+def _refuse(error: ConfigError) -> NoReturn:
+    for mistake in error.mistakes:
+        ERR.print(str(mistake), markup=False)
+    raise typer.Exit(MISTAKEN)
+
+
+def _mistaken(message: str) -> NoReturn:
+    ERR.print(message, markup=False)
+    raise typer.Exit(MISTAKEN)
+
+
+def _not_well(message: str) -> NoReturn:
+    ERR.print(message, markup=False)
+    raise typer.Exit(NOT_WELL)
+
+
+def _asked(question: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    try:
+        return question()
+    except ask.Refused as error:
+        _not_well(str(error))
+    except httpx.HTTPError as error:
+        _not_well(f"the monitor did not answer: {error}")
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2, default=str))

@@ -1,0 +1,41 @@
+"""One probe from the command line: which cell is meant, and what it saw."""
+
+from __future__ import annotations
+
+from monitor.clock import real_clock
+from monitor.config import Config
+from monitor.model import Cell, Estate, Outcome, Result
+from monitor.net.network import Net
+from monitor.net.redaction import Redactor
+from monitor.probes import PROBES, Ask
+
+
+def cell_named(estate: Estate, name: str) -> Cell:
+    """The first cell that "service/check[/target[/vantage]]" names.
+
+    Raises LookupError with what there is instead.
+    """
+    wanted = name.split("/")
+    cells = estate.cells()
+    for cell in cells:
+        if list(cell.key)[: len(wanted)] == wanted:
+            return cell
+    same_check = [c for c in cells if list(c.key)[:2] == wanted[:2]]
+    known = [str(c.key) for c in same_check] or ["/".join(c.key[:2]) for c in cells]
+    raise LookupError(f"no cell is named {name}; there are: {', '.join(dict.fromkeys(known))}")
+
+
+async def probe_once(config: Config, cell: Cell) -> Result:
+    """Probe the cell once, names resolved afresh."""
+    clock = real_clock()
+    net = Net(clock, config.limits, config.allow_private, Redactor(config.secrets))
+    try:
+        ask = Ask("command-line", cell.check.timeout, fresh=True)
+        return await PROBES[cell.check.kind].probe(cell, ask, net)
+    finally:
+        await net.aclose()
+
+
+def passed(result: Result) -> bool:
+    """Whether all is well."""
+    return result.outcome is Outcome.PASS

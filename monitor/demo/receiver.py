@@ -1,0 +1,80 @@
+"""A webhook receiver for the demo: a real HTTP server that verifies every signature it gets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from fastapi import FastAPI, Request, Response
+
+from monitor.channels.webhook import verify
+from monitor.clock import Clock
+from monitor.daemon.listener import Listener, bind
+from monitor.net.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One message as received. `refused` is why it was, None when it is genuine and fresh."""
+
+    at: datetime
+    key: str
+    document: dict[str, Any]
+    refused: str | None
+
+    @property
+    def number(self) -> int:
+        """The incident's number."""
+        return int(self.document["incident"]["number"])
+
+    @property
+    def action(self) -> str:
+        """What it asks for: trigger, update, acknowledge or resolve."""
+        return str(self.document["action"])
+
+
+class Receiver:
+    """Listens on a free loopback port while it is entered; `pages` is its log."""
+
+    def __init__(self, secret: Secret, clock: Clock) -> None:
+        self.pages: list[Page] = []
+        self._secret = secret
+        self._clock = clock
+        self._bound: socket.socket = bind("127.0.0.1", 0)
+        app = FastAPI(openapi_url=None)
+        app.add_api_route("/hook", self._receive, methods=["POST"])
+        self._listener = Listener(app, self._bound)
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where to post."""
+        return f"http://127.0.0.1:{self._bound.getsockname()[1]}/hook"
+
+    async def __aenter__(self) -> Self:
+        self._serving = asyncio.create_task(self._listener.run_until_exit())
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        self._listener.should_exit = True
+        if self._serving is not None:
+            await self._serving
+        self._bound.close()
+
+    async def _receive(self, request: Request) -> Response:
+        body = await request.body()
+        now = self._clock.wall()
+        refused = verify(
+            self._secret,
+            request.headers.get("monitor-timestamp", ""),
+            body,
+            request.headers.get("monitor-signature", ""),
+            now,
+        )
+        document = json.loads(body)
+        self.pages.append(Page(now, request.headers.get("idempotency-key", ""), document, refused))
+        return Response(status_code=401 if refused else 202)

@@ -1,0 +1,297 @@
+"""The support policy: what a verdict means for people.
+
+`decide` answers once per verdict, in three steps, each a table:
+
+1. What was found. `reason_of` goes through `RULES` in order; the first that holds gives the one
+   reason. What policy excludes comes first: no failure of it, seen or unseen, wakes anybody.
+2. How urgent that is. `URGENCY` gives every reason its urgency.
+3. Who is told when. `ROUTES` gives every urgency its route, while support is open and while it is
+   closed. A route that is held waits until support opens next.
+
+Only what is business critical carries a promise: a response within `response_target` seconds on
+the wall clock, day and night, counted in UTC so that a clock change neither shortens nor
+stretches it. The policy promises a floor: a wide partial outage, failing canaries and a monitor
+that cannot see are told at once too, without that promise.
+
+"All users" can mean everyone on the platform or everyone of one tenant; a service says which, and
+the decision records it. Nothing here reads a clock: a decision is made at the verdict's instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from monitor.hours import Calendar, closed_reason, next_opening, occasion
+from monitor.model import (
+    MONITOR,
+    AllUsersScope,
+    Audience,
+    ClosedReason,
+    Decision,
+    DecisionReason,
+    Deployment,
+    Dimension,
+    Extent,
+    Impact,
+    Need,
+    Priority,
+    Role,
+    Service,
+    Verdict,
+    VerdictReason,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """What an operator may set.
+
+    `response_target` is in seconds on the wall clock. `wide_partial` says whether a wide partial
+    outage is told to `on_call` at once; a service can opt out by itself with `wide_share=None`.
+    """
+
+    response_target: float = 7200.0
+    wide_partial: bool = True
+
+
+class Urgency(StrEnum):
+    """How soon people must know."""
+
+    CRITICAL = "critical"
+    AT_ONCE = "at_once"
+    STANDARD = "standard"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who is told, and whether that waits until support opens."""
+
+    roles: tuple[Role, ...]
+    held: bool = False
+
+
+ROUTES: dict[tuple[Urgency, bool], Route] = {
+    (Urgency.CRITICAL, True): Route((Role.SERVICE_DESK, Role.ON_CALL)),
+    (Urgency.CRITICAL, False): Route((Role.ON_CALL,)),
+    (Urgency.AT_ONCE, True): Route((Role.SERVICE_DESK, Role.ON_CALL)),
+    (Urgency.AT_ONCE, False): Route((Role.ON_CALL,)),
+    (Urgency.STANDARD, True): Route((Role.SERVICE_DESK,)),
+    (Urgency.STANDARD, False): Route((Role.SERVICE_DESK,), held=True),
+}
+"""The route of an urgency while support is open (True) or closed (False)."""
+
+URGENCY: dict[DecisionReason, Urgency] = {
+    DecisionReason.ALL_USERS: Urgency.CRITICAL,
+    DecisionReason.ALL_END_USERS: Urgency.CRITICAL,
+    DecisionReason.ALL_USERS_OF_TENANT: Urgency.CRITICAL,
+    DecisionReason.WIDE_PARTIAL: Urgency.AT_ONCE,
+    DecisionReason.UNCONFIRMED: Urgency.AT_ONCE,
+    DecisionReason.CANNOT_TELL: Urgency.AT_ONCE,
+    DecisionReason.PARTIAL: Urgency.STANDARD,
+    DecisionReason.DEGRADED: Urgency.STANDARD,
+    DecisionReason.NOT_CORE: Urgency.STANDARD,
+    DecisionReason.NEVER_WORKED: Urgency.STANDARD,
+    DecisionReason.ON_PREMISE: Urgency.STANDARD,
+    DecisionReason.DESKTOP: Urgency.STANDARD,
+    DecisionReason.VERSION_6: Urgency.STANDARD,
+}
+
+EXCLUSIONS: dict[Deployment, DecisionReason] = {
+    Deployment.ON_PREMISE: DecisionReason.ON_PREMISE,
+    Deployment.DESKTOP: DecisionReason.DESKTOP,
+    Deployment.VERSION_6: DecisionReason.VERSION_6,
+}
+
+EVERYONE: dict[Audience, DecisionReason] = {
+    Audience.USERS: DecisionReason.ALL_USERS,
+    Audience.END_USERS: DecisionReason.ALL_END_USERS,
+}
+
+BY_VERDICT: dict[VerdictReason, DecisionReason] = {
+    VerdictReason.BLIND: DecisionReason.CANNOT_TELL,
+    VerdictReason.LOCKED_OUT: DecisionReason.CANNOT_TELL,
+    VerdictReason.NEVER_WORKED: DecisionReason.NEVER_WORKED,
+    VerdictReason.DEGRADED: DecisionReason.DEGRADED,
+    VerdictReason.CANARY_FAILING: DecisionReason.UNCONFIRMED,
+}
+"""Reasons of detection that settle the matter, whatever the extent."""
+
+
+def decide(
+    verdict: Verdict, service: Service, calendar: Calendar, settings: PolicySettings
+) -> Decision:
+    """What is owed to people for a failing verdict, at `verdict.at`.
+
+    `service` is the verdict's own. Raises `ValueError` for impact NONE, `OutsideCoverage` when
+    the calendar does not reach the verdict or the next opening.
+    """
+    reason = reason_of(verdict, service, settings)
+    urgency = URGENCY[reason]
+    closed = closed_reason(calendar, verdict.at)
+    opening = next_opening(calendar, verdict.at)
+    route = ROUTES[urgency, closed is None]
+    promised = verdict.at + timedelta(seconds=settings.response_target)
+    respond_by = promised if urgency is Urgency.CRITICAL else None
+    return Decision(
+        at=verdict.at,
+        priority=Priority.CRITICAL if urgency is Urgency.CRITICAL else Priority.STANDARD,
+        reason=reason,
+        route=route.roles,
+        notify_at=opening if route.held else verdict.at,
+        respond_by=respond_by,
+        support_open=closed is None,
+        closed_reason=closed,
+        next_opening=opening,
+        scope_read=service.all_users_scope,
+        sentence=(
+            f"{_support_words(calendar, verdict.at, closed)} and "
+            f"{_found_words(reason, verdict, service)}: "
+            f"{_URGENCY_WORDS[urgency]}, so "
+            f"{_owed_words(calendar, route, opening, respond_by)}."
+        ),
+    )
+
+
+# --------------------------------------------------------------------------- what was found
+
+
+def reason_of(verdict: Verdict, service: Service, settings: PolicySettings) -> DecisionReason:
+    """The one reason that decides: that of the first rule that gives one."""
+    if verdict.impact is Impact.NONE:
+        raise ValueError(f"nothing of {verdict.service} fails, so there is nothing to decide")
+    found = (rule(verdict, service, settings) for rule in RULES)
+    return next((reason for reason in found if reason is not None), DecisionReason.PARTIAL)
+
+
+def _excluded(verdict: Verdict, _: Service, __: PolicySettings) -> DecisionReason | None:
+    return EXCLUSIONS.get(verdict.deployment)
+
+
+def _not_core(_: Verdict, service: Service, __: PolicySettings) -> DecisionReason | None:
+    promised = service.core or service.name == MONITOR
+    return None if promised else DecisionReason.NOT_CORE
+
+
+def _settled(verdict: Verdict, service: Service, _: PolicySettings) -> DecisionReason | None:
+    if verdict.impact is Impact.UNKNOWN or service.name == MONITOR:
+        return DecisionReason.CANNOT_TELL
+    return BY_VERDICT.get(verdict.reason)
+
+
+def _degraded(verdict: Verdict, service: Service, _: PolicySettings) -> DecisionReason | None:
+    needs = {check.need for check in service.checks if check.name in verdict.checks}
+    return DecisionReason.DEGRADED if needs == {Need.DEGRADING} else None
+
+
+def _everyone(verdict: Verdict, service: Service, _: PolicySettings) -> DecisionReason | None:
+    if verdict.impact is not Impact.ALL:
+        return None
+    if verdict.tenant is None:
+        return EVERYONE[service.audience]
+    by_tenant = service.all_users_scope is AllUsersScope.TENANT
+    return DecisionReason.ALL_USERS_OF_TENANT if by_tenant else DecisionReason.PARTIAL
+
+
+def _wide(verdict: Verdict, service: Service, settings: PolicySettings) -> DecisionReason | None:
+    share = service.wide_share
+    if not settings.wide_partial or share is None or verdict.tenant is not None:
+        return None
+    extent = verdict.extent
+    counted = extent.dimension is not Dimension.VANTAGE and extent.sampled > 0
+    wide = counted and extent.failing / extent.sampled >= share
+    group = extent.dimension is Dimension.GROUP
+    return DecisionReason.WIDE_PARTIAL if wide or group else None
+
+
+Rule = Callable[[Verdict, Service, PolicySettings], DecisionReason | None]
+
+RULES: tuple[Rule, ...] = (_excluded, _not_core, _settled, _degraded, _everyone, _wide)
+"""In order of precedence; where none gives a reason the outage is PARTIAL."""
+
+
+# --------------------------------------------------------------------------- in words
+
+
+_CLOSED_WORDS: dict[ClosedReason, str] = {
+    ClosedReason.OUTSIDE_HOURS: "outside support hours",
+    ClosedReason.WEEKEND: "weekend",
+    ClosedReason.BANK_HOLIDAY: "bank holiday: {occasion}",
+    ClosedReason.EXTRA_CLOSED: "closed specially: {occasion}",
+}
+
+_FOUND_WORDS: dict[DecisionReason, str] = {
+    DecisionReason.ALL_USERS: "{title} is down for all users",
+    DecisionReason.ALL_END_USERS: "{title} is down for all end users",
+    DecisionReason.ALL_USERS_OF_TENANT: "{title} is down for all users of {tenant}",
+    DecisionReason.WIDE_PARTIAL: "{title} is down for many of its customers ({part})",
+    DecisionReason.UNCONFIRMED: "{title} fails our own trials, which customers have not confirmed",
+    DecisionReason.CANNOT_TELL: "we cannot tell whether customers{of} are down",
+    DecisionReason.PARTIAL: "{title} is down for some of its customers only ({part})",
+    DecisionReason.DEGRADED: "{title} can be used but is degraded",
+    DecisionReason.NOT_CORE: "{title} is failing, which is not one of the core services",
+    DecisionReason.NEVER_WORKED: "{title} has not once worked as it is configured here",
+    DecisionReason.ON_PREMISE: "{title} is failing on premise, which critical support excludes",
+    DecisionReason.DESKTOP: "{title} is failing on the desktop, which critical support excludes",
+    DecisionReason.VERSION_6: "{title} is failing on Version 6, which critical support excludes",
+}
+
+_URGENCY_WORDS: dict[Urgency, str] = {
+    Urgency.CRITICAL: "this is business critical",
+    Urgency.AT_ONCE: "this cannot wait, though no response time is promised",
+    Urgency.STANDARD: "this is a standard incident",
+}
+
+_TOLD_WORDS: dict[tuple[Role, ...], str] = {
+    (Role.SERVICE_DESK, Role.ON_CALL): "the service desk and on-call are told",
+    (Role.ON_CALL,): "on-call is told",
+    (Role.SERVICE_DESK,): "the service desk is told",
+}
+
+_MEMBERS_NAMED = 3
+
+
+def _support_words(calendar: Calendar, at: datetime, closed: ClosedReason | None) -> str:
+    if closed is None:
+        return "Support is open"
+    why = _CLOSED_WORDS[closed].format(occasion=occasion(calendar, at))
+    return f"Support is closed ({why})"
+
+
+def _found_words(reason: DecisionReason, verdict: Verdict, service: Service) -> str:
+    part = f"all users of {verdict.tenant}" if verdict.tenant else _part(verdict.extent)
+    of = "" if service.name == MONITOR else f" of {service.title}"
+    words = _FOUND_WORDS[reason]
+    return words.format(title=service.title, of=of, tenant=verdict.tenant, part=part)
+
+
+def _part(extent: Extent) -> str:
+    """Which part of a service fails, in a few words."""
+    more = len(extent.members) - _MEMBERS_NAMED
+    names = ", ".join(extent.members[:_MEMBERS_NAMED]) + (f" and {more} more" if more > 0 else "")
+    if extent.dimension is Dimension.GROUP:
+        return f"backend group {names}"
+    if extent.dimension is Dimension.VANTAGE:
+        return f"as seen from {names}"
+    counts = f"{extent.failing} of {extent.sampled} targets"
+    return f"{counts}: {names}" if names else counts
+
+
+def _owed_words(
+    calendar: Calendar, route: Route, opening: datetime, respond_by: datetime | None
+) -> str:
+    """Who is told when, and what they owe."""
+    told = _TOLD_WORDS[route.roles]
+    if route.held:
+        return f"{told} when support opens at {_moment(calendar, opening)}"
+    due = respond_by and f" and a response is due by {_moment(calendar, respond_by)}"
+    return f"{told} at once{due or ''}"
+
+
+def _moment(calendar: Calendar, at: datetime) -> str:
+    """An instant on the calendar's own clock; its zone tells apart the hour that comes twice."""
+    local = at.astimezone(ZoneInfo(calendar.zone))
+    return f"{local:%H:%M %Z on %a} {local.day} {local:%b %Y}"

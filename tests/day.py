@@ -1,0 +1,160 @@
+"""A day at the monitor, on virtual time: faults at times of day, and what comes of them.
+
+    day = Day("Mon 2026-11-23 08:50")
+    day.fails("crm", "08:58:01", until="09:20")
+    day.runs_until("10:00")
+    day.incidents   ->  every Incident as it was last written, by number
+    day.timeline(1) ->  its lines as (time, kind)
+    day.notices     ->  every Notice owed, in order
+
+Times are London's. Everything from a probe's result to the change that would be committed is the
+real judge; only the network, the store and time are absent.
+"""
+
+import itertools
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from monitor import judge
+from monitor.clock import Now
+from monitor.hours import Calendar
+from monitor.judge import Mind
+from monitor.model import Channel, Role
+from monitor.policy import PolicySettings
+from tests.simulation import Simulation, of, refused
+
+LONDON = ZoneInfo("Europe/London")
+NORMAL = (time(8, 30), time(17, 0))
+FRIDAY = (time(8, 30), time(16, 30))
+CALENDAR = Calendar(
+    zone="Europe/London",
+    weekly=(NORMAL, NORMAL, NORMAL, NORMAL, FRIDAY, None, None),
+    holidays={date(2026, 12, 25): "Christmas Day", date(2026, 12, 28): "Boxing Day (substitute)"},
+    extra_closed={},
+    extra_open={},
+    first_year=2012,
+    last_year=2036,
+)
+PAGER = Channel("pager", "webhook", (Role.ON_CALL,), None)
+DESK = Channel("desk", "log", (Role.SERVICE_DESK,), None)
+
+
+class Day(Simulation):
+    """One mind on virtual time from a London time of day."""
+
+    def __init__(self, when, estate, *, channels=(PAGER, DESK), worked=True, like=None):
+        self.began = local(when)
+        super().__init__(estate, worked=worked)
+        ids = itertools.count(1)
+        self.mind = Mind(
+            estate=estate,
+            calendar=CALENDAR,
+            policy=PolicySettings(),
+            channels=channels,
+            instance="i",
+            public_url="http://monitor",
+            mint=lambda _at: f"id{next(ids):04}",
+            detection=self.state,
+        )
+        self.changes = []
+        self.written = {}
+        if like is not None:
+            self._take_up(like)
+
+    # ------------------------------------------------------------------ what happens
+
+    def fails(self, service, from_, *, until, how=refused, **where):
+        """Cells of a service fail between two times of day."""
+        self.breaks(self.mono(from_), self.mono(until), how, of(service, **where))
+
+    def runs_until(self, when):
+        """Let time pass."""
+        self.run(self.mono(when))
+        return self
+
+    def acknowledges(self, number, by):
+        """A person acknowledges now."""
+        _, change = judge.acknowledge(self.mind, number, by, self.reading())
+        self._write(change)
+
+    # ------------------------------------------------------------------ what came of it
+
+    @property
+    def incidents(self):
+        """Every incident as it was last written."""
+        return [self.written[key] for key in sorted(self.written)]
+
+    @property
+    def notices(self):
+        """Every notice owed, as it was written."""
+        return [notice for change in self.changes for notice in change.notices]
+
+    def told(self, channel):
+        """What one channel is owed: (action, due as London time of day)."""
+        mine = [n for n in self.notices if n.channel == channel]
+        return [(n.action.value, day_time(n.due_at)) for n in mine]
+
+    def timeline(self, number):
+        """The kinds of an incident's lines, in order."""
+        id_ = self.written[number].id
+        events = [e for change in self.changes for e in change.events]
+        return [e.kind.value for e in events if e.incident_id == id_]
+
+    # ------------------------------------------------------------------ inside
+
+    def mono(self, when):
+        """Monotonic seconds of a London time of day, or of a day and time."""
+        at = local(when) if " " in when else at_time(self.began, when)
+        return (at - self.began).total_seconds()
+
+    def reading(self):
+        """The clocks now."""
+        return Now(self.began + timedelta(seconds=self.now), self.now)
+
+    def handle(self, event):
+        thought = judge.think(self.mind, event, self.reading())
+        for change in thought.changes:
+            self._write(change)
+        return thought.probes
+
+    def _write(self, change):
+        self.changes.append(change)
+        if change.incident is not None:
+            known = self.written.get(change.incident.number)
+            assert change.was_version == (known.version if known else None)
+            self.written[change.incident.number] = change.incident
+
+    def _take_up(self, like):
+        """Start as a process does that finds what another, killed, had written."""
+        outages = {}
+        for change in like.changes:
+            outages |= {outage.id: outage for outage in change.outages}
+        still = [outage for outage in outages.values() if outage.closed_at is None]
+        unresolved = [i for i in like.incidents if i.resolved_at is None]
+        self.written = dict(like.written)
+        self.mind.next_number = max(like.written, default=0) + 1
+        for incident in unresolved:
+            seqs = [n.seq for n in like.notices if n.incident_id == incident.id]
+            self.mind.sequences[incident.id] = max(seqs, default=0)
+        for change in judge.resume(self.mind, unresolved, still, self.reading(), "Restarted."):
+            self._write(change)
+
+
+def local(text):
+    """A London date and time, such as "Mon 2026-11-23 08:50", as UTC; the weekday must be right."""
+    *weekday, day, clock = text.split()
+    at = datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=LONDON)
+    assert not weekday or at.strftime("%a") == weekday[0], f"{day} is a {at:%a}"
+    return at.astimezone(UTC)
+
+
+def at_time(began, clock):
+    """That time of day on or after the day's beginning, in London."""
+    first = began.astimezone(LONDON)
+    at = datetime.combine(first.date(), time.fromisoformat(clock), LONDON)
+    return at.astimezone(UTC)
+
+
+def day_time(at):
+    """An instant as "Mon 08:30:00" in London."""
+    return f"{at.astimezone(LONDON):%a %H:%M:%S}"

@@ -1,0 +1,551 @@
+"""The configuration as a specification: what is read, what is refused, and in which words.
+
+Every `configs/invalid-*.yaml` begins with the mistakes it must be told, one `# expect:` line each.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from datetime import date, time
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from monitor.config import ConfigError, History, load
+from monitor.config.reading import known_keys
+from monitor.config.tree import MAX_BYTES, plain
+from monitor.config.variables import Substituted, substituted
+from monitor.model import (
+    SHARED,
+    AllUsersScope,
+    Audience,
+    Deployment,
+    EvidenceKind,
+    Need,
+    Role,
+    Rules,
+)
+from monitor.net.secret import Secret
+
+ROOT = Path(__file__).parent.parent
+CONFIGS = Path(__file__).parent / "configs"
+INVALID = sorted(CONFIGS.glob("invalid-*.yaml"))
+ENVIRON = {"EMPTY": "", "TOKEN": "s3cret-token", "NUMBER": "45", "WORD": "plenty"}
+MINIMAL = """\
+services:
+  crm:
+    checks:
+      - name: sign-in
+        url: https://crm.example.com/sign-in
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads a text as a configuration file."""
+
+    def reader(text, environ=ENVIRON):
+        path = tmp_path / "checks.yaml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return load(path, environ)
+
+    return reader
+
+
+@pytest.fixture
+def mistakes(read):
+    """The mistakes of a text, without the file's name."""
+
+    def finder(text, environ=ENVIRON):
+        with pytest.raises(ConfigError) as raised:
+            read(text, environ)
+        return [str(each).removeprefix(f"{each.file}:") for each in raised.value.mistakes]
+
+    return finder
+
+
+def check_with(*lines):
+    return MINIMAL + "".join(f"        {line}\n" for line in lines)
+
+
+def first_check(config):
+    return config.estate.services[0].checks[0]
+
+
+# --------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem.removeprefix("invalid-"))
+def test_an_invalid_file_is_told_every_mistake_with_its_place_and_remedy(path):
+    expected = re.findall(r"^# expect: (.*)$", path.read_text(), re.MULTILINE)
+
+    with pytest.raises(ConfigError) as raised:
+        load(path, ENVIRON)
+
+    assert expected
+    assert [str(each) for each in raised.value.mistakes] == [f"{path}:{each}" for each in expected]
+
+
+def test_dozens_of_invalid_files_are_tried():
+    assert len(INVALID) > 150
+
+
+def test_a_missing_file_is_a_mistake(tmp_path):
+    path = tmp_path / "absent.yaml"
+
+    with pytest.raises(ConfigError) as raised:
+        load(path, {})
+
+    assert str(raised.value) == f"{path}:1:1: cannot be read: No such file or directory"
+
+
+def test_a_directory_is_a_mistake(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load(tmp_path, {})
+
+
+def test_what_is_no_utf8_is_told_with_its_place(mistakes):
+    assert mistakes(b"a: 1\nb: \xff\n") == [
+        "2:4: is not UTF-8 here: save the file with that encoding"
+    ]
+
+
+def test_a_control_character_is_told_with_its_place(mistakes):
+    assert mistakes("a: 1\nb: x\x00y\n") == ["2:5: holds a control character: remove it"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(read):
+    assert read(b"\xef\xbb\xbf" + MINIMAL.encode()).estate.services
+
+
+def test_a_file_over_the_limit_is_not_parsed(mistakes):
+    [mistake] = mistakes("#" * (MAX_BYTES + 1))
+    assert mistake.startswith("1:1: is over 1 MiB")
+
+
+def test_deep_nesting_is_refused_before_it_costs_anything(mistakes):
+    [mistake] = mistakes("a: " + "[" * 100_000)
+    assert mistake.endswith("is nested deeper than 32 levels")
+
+
+def test_the_deepest_nesting_allowed_is_read(mistakes):
+    assert all("nested" not in each for each in mistakes("a: " + "[" * 31 + "]" * 31))
+
+
+def test_no_message_shows_the_value_of_a_variable(mistakes):
+    found = mistakes(
+        """\
+listen: ${TOKEN}
+database_url: ${TOKEN}
+rules: {votes_min: "${TOKEN}", pass_share: "${TOKEN}", round_gap: "${TOKEN}"}
+calendar: {time_zone: "${TOKEN}", country: "${TOKEN}", extra_closed: {2030-02-03: "${TOKEN}"}}
+vantages: {london: {network: "${TOKEN} x", source_address: "${TOKEN}", proxy: "${TOKEN}"}}
+network: {allow_private: ["${TOKEN}"]}
+channels: {pager: {kind: "${TOKEN}", roles: ["${TOKEN}"]}}
+services:
+  crm:
+    audience: ${TOKEN}
+    checks:
+      - name: (${TOKEN})
+        url: ${TOKEN}
+        method: ${TOKEN} !
+        verify_tls: ${TOKEN}
+        tenants: ["${TOKEN}"]
+        locked_out: ["(${TOKEN}"]
+        expect: {status: "${TOKEN}", json: "${TOKEN}", body_matches: "[${TOKEN}"}
+        ${TOKEN}: 1
+"""
+    )
+    assert len(found) > 18
+    assert not [each for each in found if ENVIRON["TOKEN"] in each]
+
+
+def test_mistakes_come_in_the_order_of_the_file(mistakes):
+    places = [tuple(map(int, each.split(":")[:2])) for each in mistakes("z: 1\na: 1\nm: 1\n")]
+    assert places == sorted(places)
+
+
+# --------------------------------------------------------------------------- what is read
+
+
+def test_the_shipped_file_loads_with_an_empty_environment():
+    config = load(ROOT / "checks.yaml", {})
+
+    assert [each.name for each in config.estate.services] == ["crm", "sites", "website", "orders"]
+    assert {each.network for each in config.estate.vantages} == {"net-a", "net-b", "net-c"}
+    assert len(config.estate.controls) == 3
+    assert config.warnings == ()
+    assert config.api_token is None
+    assert config.secrets == (Secret("demo-token"), Secret("demo-secret"))
+    assert all(
+        target.address.startswith("http://127.0.0.1:9")
+        for cell in config.estate.cells()
+        for target in cell.check.targets
+    )
+
+
+def test_a_minimal_file_gets_every_default(read):
+    config = read(MINIMAL)
+
+    [service] = config.estate.services
+    [check] = service.checks
+    [target] = check.targets
+    [vantage] = config.estate.vantages
+    [channel] = config.channels
+    assert (service.audience, service.core, service.rules) == (Audience.USERS, True, Rules())
+    assert (service.all_users_scope, service.wide_share) == (AllUsersScope.PLATFORM, 0.5)
+    assert (check.kind, check.interval, check.timeout) == ("http", 30.0, 10.0)
+    assert (check.need, check.evidence) == (Need.BLOCKING, EvidenceKind.ACTIVE)
+    assert (target.name, target.tenant, target.address) == (
+        "shared",
+        SHARED,
+        "https://crm.example.com/sign-in",
+    )
+    assert (vantage.name, vantage.network) == ("local", "local")
+    assert (channel.kind, set(channel.roles)) == ("log", set(Role))
+    assert (config.listen_host, config.listen_port) == ("127.0.0.1", 8365)
+    assert config.public_url == "http://127.0.0.1:8365"
+    assert config.database_url == "sqlite:///monitor.db"
+    assert config.history == History(pass_hours=48, other_days=30)
+    assert config.secrets == ()
+
+
+def test_one_network_and_no_controls_are_warned_of(read):
+    location, controls = read(MINIMAL).warnings
+
+    assert "seen from one location" in location
+    assert "no controls" in controls
+
+
+def test_the_calendar_is_the_policys_unless_told(read):
+    calendar = read(MINIMAL).calendar
+
+    office, friday = (time(8, 30), time(17)), (time(8, 30), time(16, 30))
+    assert calendar.zone == "Europe/London"
+    assert calendar.weekly == (office, office, office, office, friday, None, None)
+    assert (calendar.first_year, calendar.last_year) == (2012, 2036)
+    assert date(2026, 4, 6) in calendar.holidays
+    assert date(2026, 8, 31) in calendar.holidays
+    assert {day.year for day in calendar.holidays} == set(range(2012, 2037))
+
+
+def test_scotland_keeps_no_easter_monday(read):
+    calendar = read("calendar: {subdivision: SCT}\n" + MINIMAL).calendar
+    assert date(2026, 4, 6) not in calendar.holidays
+
+
+def test_hours_name_the_days_that_are_open(read):
+    calendar = read("calendar: {hours: {sat: 10:00-12:30}}\n" + MINIMAL).calendar
+    assert calendar.weekly == (None,) * 5 + ((time(10), time(12, 30)), None)
+
+
+def test_extra_dates_are_read(read):
+    calendar = read(
+        "calendar:\n"
+        "  extra_closed: {2030-06-03: proclaimed holiday}\n"
+        "  extra_open: {2030-12-27: 09:00-13:00}\n" + MINIMAL
+    ).calendar
+
+    assert calendar.extra_closed == {date(2030, 6, 3): "proclaimed holiday"}
+    assert calendar.extra_open == {date(2030, 12, 27): (time(9), time(13))}
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("45", 45.0), ("45.5", 45.5), ("2m", 120.0), ("45s", 45.0), ("1h", 3600.0), ("1d", 86400.0)],
+)
+def test_durations_are_numbers_or_have_a_unit(read, written, seconds):
+    assert first_check(read(check_with(f"interval: {written}"))).interval == seconds
+
+
+def test_a_duration_may_be_in_milliseconds(read):
+    assert first_check(read(check_with("timeout: 500ms"))).timeout == 0.5
+
+
+def test_a_substituted_value_is_read_as_the_number_it_spells(read):
+    assert first_check(read(check_with("interval: ${NUMBER}"))).interval == 45.0
+
+
+def test_a_substituted_value_in_quotes_is_read_the_same(read):
+    assert first_check(read(check_with("interval: '${NUMBER}'"))).interval == 45.0
+
+
+def test_a_substituted_value_stays_text_where_text_is_wanted(read):
+    assert first_check(read(check_with("body: ${NUMBER}"))).options.body == "45"
+
+
+def test_a_substituted_value_adds_no_structure(read):
+    check = first_check(read(check_with("body: ${EVIL}"), {"EVIL": "x\n        timeout: 1s"}))
+    assert (check.options.body, check.timeout) == ("x\n        timeout: 1s", 10.0)
+
+
+def test_a_deceptive_number_from_a_variable_is_refused(mistakes):
+    [mistake] = mistakes(check_with("interval: ${AGE}"), {"AGE": "01_0"})
+    assert "is read differently by different readers" in mistake
+
+
+def test_services_and_checks_inherit_what_they_do_not_say(read):
+    config = read(
+        """\
+rules: {round_gap: 6s, votes_min: 20}
+services:
+  crm:
+    interval: 1m
+    rules: {round_gap: 9s}
+    checks:
+      - {name: slow, url: "https://crm.example.com/a"}
+      - {name: quick, url: "https://crm.example.com/b", interval: 20s, timeout: 2s}
+"""
+    )
+    [service] = config.estate.services
+    assert service.rules == dataclasses.replace(Rules(), round_gap=9.0, votes_min=20)
+    assert [(each.interval, each.timeout) for each in service.checks] == [(60, 10), (20, 2)]
+
+
+TENANTS = """\
+tenants:
+  acme: {group: blue, site: acme.example.com}
+  bolt: {group: green, deployment: on_premise, canary: true, site: bolt.example.org}
+services:
+  website:
+    checks:
+      - {name: home, url: "https://{site}/{tenant}/"}
+      - {name: basket, url: "https://shop.example.com/{tenant}", tenants: [bolt]}
+      - {name: all, url: "https://shop.example.com/"}
+"""
+
+
+def test_a_url_with_a_place_for_a_tenant_has_a_target_for_each(read):
+    home, basket, shared = read(TENANTS).estate.services[0].checks
+
+    assert [(each.name, each.tenant, each.address) for each in home.targets] == [
+        ("acme", "acme", "https://acme.example.com/acme/"),
+        ("bolt", "bolt", "https://bolt.example.org/bolt/"),
+    ]
+    assert [each.address for each in basket.targets] == ["https://shop.example.com/bolt"]
+    assert [each.tenant for each in shared.targets] == [SHARED]
+
+
+def test_a_target_has_its_tenants_group_deployment_and_canary(read):
+    acme, bolt = read(TENANTS).estate.services[0].checks[0].targets
+
+    assert (acme.group, acme.deployment, acme.canary) == ("blue", Deployment.HOSTED, False)
+    assert (bolt.group, bolt.deployment, bolt.canary) == ("green", Deployment.ON_PREMISE, True)
+
+
+@pytest.mark.parametrize("written", ["off", "'off'", "${SHARE:-off}"])
+def test_wide_share_can_be_off(read, written):
+    [service] = read(f"{MINIMAL}    wide_share: {written}\n").estate.services
+    assert service.wide_share is None
+
+
+def test_a_single_value_stands_for_a_list_of_one(read):
+    check = first_check(read(check_with("expect: {status: 204, body_contains: hello}")))
+    assert check.options.expect.status == (204,)
+    assert check.options.expect.body_contains == ("hello",)
+
+
+def test_networks_limits_history_and_policy_are_read(read):
+    config = read(
+        "network: {allow_private: [10.0.0.0/8]}\n"
+        "limits: {connect: 1s, redirects: 0}\n"
+        "history: {pass_hours: 24}\n"
+        "policy: {response_target: 1h, wide_partial: false}\n" + MINIMAL
+    )
+    assert config.allow_private == (ip_network("10.0.0.0/8"),)
+    assert (config.limits.connect, config.limits.redirects, config.limits.dns) == (1.0, 0, 3.0)
+    assert config.history == History(pass_hours=24, other_days=30)
+    assert (config.policy.response_target, config.policy.wide_partial) == (3600.0, False)
+
+
+def test_an_ipv6_address_can_be_listened_at(read):
+    config = read("listen: '[::1]:8000'\n" + MINIMAL)
+    assert (config.listen_host, config.listen_port) == ("::1", 8000)
+
+
+def test_a_private_address_that_is_allowed_can_be_probed(read):
+    text = MINIMAL.replace("https://crm.example.com", "http://10.1.2.3")
+    assert first_check(read("network: {allow_private: 10.0.0.0/8}\n" + text)).targets
+
+
+# --------------------------------------------------------------------------- secrets
+
+
+def test_a_secret_comes_from_the_environment(read):
+    config = read(check_with("bearer: ${TOKEN}"))
+
+    assert first_check(config).options.bearer == Secret("s3cret-token")
+    assert config.secrets == (Secret("s3cret-token"),)
+
+
+def test_a_secret_comes_from_a_file_beside_the_configuration(read, tmp_path):
+    (tmp_path / "token").write_text("from-a-file\n")
+
+    config = read(check_with("bearer_file: token"))
+
+    assert first_check(config).options.bearer == Secret("from-a-file")
+
+
+def test_every_secret_is_listed_for_redaction(read, tmp_path):
+    (tmp_path / "api").write_text("api")
+    environ = {"A": "bearer", "B": "basic", "C": "hook", "D": "db", "E": "proxy", "F": "header"}
+
+    config = read(
+        """\
+api_token_file: api
+database_url: postgresql://monitor:${D}@db.example.com/monitor
+vantages: {dublin: {proxy: "http://me:${E}@proxy.example.com:3128"}}
+services:
+  crm:
+    checks:
+      - {name: a, url: "https://crm.example.com/", bearer: "${A}"}
+      - {name: b, url: "https://crm.example.com/", basic: {user: probe, password: "${B}"}}
+      - {name: c, url: "https://crm.example.com/", headers: {X-Api-Key: "${F}"}}
+channels:
+  pager:
+    kind: webhook
+    roles: [on_call, service_desk]
+    url: https://hooks.example.com/
+    secret: ${C}
+""",
+        environ,
+    )
+    assert {each.reveal() for each in config.secrets} == {*environ.values(), "api"}
+
+
+def test_an_empty_api_token_is_none(read):
+    assert read("api_token: ${EMPTY}\n" + MINIMAL).api_token is None
+
+
+def test_the_configuration_shows_no_secret(read):
+    assert "s3cret-token" not in repr(read(check_with("bearer: ${TOKEN}")))
+
+
+# --------------------------------------------------------------------------- fingerprints
+
+
+def printed(config):
+    return first_check(config).targets[0].fingerprint
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["expect: {status: 204}"],
+        ["expect: {body_contains: hello}"],
+        ["method: HEAD"],
+        ["verify_tls: false"],
+    ],
+)
+def test_what_is_asserted_changes_the_fingerprint(read, lines):
+    assert printed(read(check_with(*lines))) != printed(read(MINIMAL))
+
+
+def test_the_address_changes_the_fingerprint(read):
+    assert printed(read(MINIMAL.replace("/sign-in", "/login"))) != printed(read(MINIMAL))
+
+
+@pytest.mark.parametrize("lines", [["interval: 45s"], ["need: blocking", "timeout: 4s"]])
+def test_how_often_it_is_asked_does_not_change_the_fingerprint(read, lines):
+    assert printed(read(check_with(*lines))) == printed(read(MINIMAL))
+
+
+def test_a_rotated_secret_does_not_change_the_fingerprint(read):
+    text = check_with("bearer: ${TOKEN}")
+    assert printed(read(text, {"TOKEN": "old"})) == printed(read(text, {"TOKEN": "new"}))
+
+
+# --------------------------------------------------------------------------- scalars, variables
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("", None),
+        ("~", None),
+        ("null", None),
+        ("true", True),
+        ("False", False),
+        ("12", 12),
+        ("-3", -3),
+        ("1.5", 1.5),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("yes", "yes"),
+        ("off", "off"),
+        ("12:30", "12:30"),
+        ("2030-01-01", "2030-01-01"),
+        ("1.2.3", "1.2.3"),
+        ("-", "-"),
+        ("e", "e"),
+        ("E5", "E5"),
+        (".", "."),
+        (".inf", ".inf"),
+        ("12345678901234567890", 12345678901234567890.0),
+    ],
+)
+def test_a_plain_scalar_is_read_by_yaml_1_2(text, value):
+    assert plain(text) == value
+    assert type(plain(text)) is type(value)
+
+
+@pytest.mark.parametrize("text", ["017", "-017", "0x1f", "0o17", "0b1", "1_000", "1__0"])
+def test_a_number_that_readers_disagree_about_is_refused(text):
+    with pytest.raises(ValueError, match="read differently"):
+        plain(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "became"),
+    [
+        ("${A}", "1"),
+        ("x${A}y${B:-2}", "x1y2"),
+        ("${B:-}", ""),
+        ("${EMPTY:-d}", "d"),
+        ("${EMPTY}", ""),
+        ("${B:-http://127.0.0.1:80/a-b}", "http://127.0.0.1:80/a-b"),
+    ],
+)
+def test_variables_are_replaced(text, became):
+    result = substituted(text, {"A": "1", "EMPTY": ""})
+
+    assert result == became
+    assert isinstance(result, Substituted)
+    assert result.written == text
+
+
+def test_a_value_is_not_replaced_again():
+    assert substituted("${A}", {"A": "${B}", "B": "x"}) == "${B}"
+
+
+def test_an_escaped_reference_is_literal():
+    result = substituted("$${A} $A", {})
+
+    assert result == "${A} $A"
+    assert not isinstance(result, Substituted)
+
+
+# --------------------------------------------------------------------------- documentation
+
+
+def documented_keys():
+    """The keys of docs/configuration.md, by the paths their section's heading names."""
+    keys = {}
+    paths = ()
+    for line in (ROOT / "docs" / "configuration.md").read_text().splitlines():
+        if line.startswith("### "):
+            paths = re.findall(r"`([^`]+)`", line) or [""]
+        elif row := re.match(r"\| `([a-z_0-9]+)` \|", line):
+            for path in paths:
+                keys.setdefault(path.replace("<name>", "*"), set()).add(row[1])
+    return keys
+
+
+def test_every_key_is_documented_and_no_other():
+    known = {
+        ".".join(map(str, path)).replace(".[]", "[]"): set(keys)
+        for path, keys in known_keys().items()
+    }
+    assert documented_keys() == known

@@ -1,0 +1,227 @@
+"""Incidents in the store: written whole, one open per subject, no lost update."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from monitor.model import (
+    Change,
+    Dimension,
+    EventKind,
+    Extent,
+    Impact,
+    IncidentState,
+    Interval,
+    Outage,
+    VerdictReason,
+)
+from monitor.store import DuplicateIncident, StaleChange, StoreError
+from tests.store_fixtures import after, incident, line, moved, notice, opened, opening, result
+
+RESOLVED = {"state": IncidentState.RESOLVED, "resolved_at": after(900)}
+
+
+def outage(name="o1", service="crm", detected=0.0, **others):
+    return Outage(
+        name,
+        f"{service}/sign-in",
+        service,
+        "sign-in",
+        Impact.ALL,
+        VerdictReason.EVERYONE_TWICE,
+        Extent(Dimension.EVERYONE, failing=3, sampled=3, population=3),
+        Interval(None, after(detected)),
+        after(detected),
+        **others,
+    )
+
+
+async def test_an_incident_comes_back_with_all_that_was_committed_with_it(database_url):
+    one = incident()
+    seen, told = (result(), result(at=after(1))), (notice(one, "desk"), notice(one))
+    async with opened(database_url) as store:
+        await store.commit(opening(one, *told, evidence=seen, outages=(outage(),)))
+        record = await store.incident(1)
+        assert record.incident == one
+        assert record.events == (line(one),)
+        assert record.evidence == seen
+        assert record.notices == told
+        assert await store.open_incidents() == [one]
+        assert await store.open_outages() == [outage()]
+        assert await store.incident(2) is None
+
+
+async def test_a_refused_change_leaves_nothing_behind(database_url):
+    one, two = incident(), incident(2, "v1:sites:all")
+    async with opened(database_url) as store:
+        first = notice(one)
+        await store.commit(opening(one, first))
+        same_key = notice(two, key=first.key)
+        with pytest.raises(StaleChange):
+            await store.commit(opening(two, same_key, outages=(outage(),)))
+        assert await store.incident(2) is None
+        assert await store.open_outages() == []
+
+
+async def test_exactly_one_of_two_racing_commits_of_a_subject_wins(database_url):
+    rivals = [incident(number) for number in range(1, 6)]
+    async with opened(database_url) as store:
+        ends = await asyncio.gather(
+            *(store.commit(opening(one, notice(one))) for one in rivals), return_exceptions=True
+        )
+        assert ends.count(None) == 1
+        assert sum(isinstance(end, DuplicateIncident) for end in ends) == len(rivals) - 1
+        (winner,) = await store.open_incidents()
+        assert {end.number for end in ends if end} == {winner.number}
+        assert (await store.outbox()).pending == {"pager": 1}
+
+
+async def test_a_resolved_subject_may_have_another_incident(database_url):
+    one, two = incident(), incident(2)
+    async with opened(database_url) as store:
+        await store.commit(opening(one))
+        await store.commit(moved(one, **RESOLVED))
+        await store.commit(opening(two))
+        assert await store.open_incidents() == [two]
+
+
+async def test_two_changes_of_the_same_version_do_not_both_apply(database_url):
+    one = incident()
+    async with opened(database_url) as store:
+        await store.commit(opening(one))
+        changes = [
+            replace(
+                moved(one, state=IncidentState.ACKNOWLEDGED, acknowledged_by=who),
+                events=(line(one, EventKind.ACKNOWLEDGED, who),),
+            )
+            for who in ("first", "second")
+        ]
+        ends = await asyncio.gather(*map(store.commit, changes), return_exceptions=True)
+        assert [type(end) for end in ends].count(StaleChange) == 1
+        record = await store.incident(1)
+        assert record.incident.version == 2
+        assert record.events[-1].text == record.incident.acknowledged_by
+
+
+async def test_a_change_of_an_older_version_or_of_nothing_is_stale(database_url):
+    one = incident()
+    async with opened(database_url) as store:
+        with pytest.raises(StaleChange):
+            await store.commit(moved(one))
+        await store.commit(opening(one))
+        later = moved(one, title="worse")
+        await store.commit(later)
+        with pytest.raises(StaleChange, match="no longer at version 1"):
+            await store.commit(moved(one, title="better"))
+        assert await store.open_incidents() == [later.incident]
+
+
+async def test_repeating_the_very_same_opening_is_accepted_and_changes_nothing(database_url):
+    one = incident()
+    change = opening(one, notice(one), evidence=(result(),))
+    async with opened(database_url) as store:
+        await store.commit(change)
+        before = await store.incident(1)
+        await store.commit(change)
+        assert await store.incident(1) == before
+
+
+async def test_an_opening_that_differs_from_what_is_there_is_stale(database_url):
+    one = incident()
+    async with opened(database_url) as store:
+        await store.commit(opening(one))
+        with pytest.raises(StaleChange):
+            await store.commit(opening(replace(one, title="another")))
+        await store.commit(moved(one, **RESOLVED))
+        with pytest.raises(StaleChange):
+            await store.commit(opening(one))
+
+
+async def test_a_number_is_not_taken_twice(database_url):
+    async with opened(database_url) as store:
+        await store.commit(opening(incident(7)))
+        with pytest.raises(StaleChange):
+            await store.commit(opening(incident(7, "v1:sites:all")))
+
+
+async def test_numbers_are_given_out_once_and_survive_a_restart(database_url):
+    async with opened(database_url) as store:
+        given = await asyncio.gather(*(store.next_number() for _ in range(5)))
+    assert sorted(given) == [1, 2, 3, 4, 5]
+    async with opened(database_url) as store:
+        assert await store.next_number() == 6
+
+
+async def test_a_timeline_line_of_no_incident_is_refused(database_url):
+    async with opened(database_url) as store:
+        with pytest.raises(StoreError):
+            await store.commit(Change(events=(line(incident()),)))
+
+
+async def test_evidence_seen_twice_is_kept_once(database_url):
+    one, seen = incident(), result()
+    async with opened(database_url) as store:
+        await store.commit(opening(one, evidence=(seen,)))
+        more = result(at=after(3))
+        await store.commit(replace(moved(one), evidence=(seen, more)))
+        assert (await store.incident(1)).evidence == (seen, more)
+
+
+async def test_incidents_come_newest_first_by_state_and_page(database_url):
+    made = [incident(n, f"v1:s{n}:all") for n in range(1, 6)]
+    async with opened(database_url) as store:
+        for one in made:
+            await store.commit(opening(one))
+        await store.commit(moved(made[0], **RESOLVED))
+
+        async def numbers(**asked):
+            found = await store.incidents(**{"state": None, "limit": 10} | asked)
+            return [one.number for one in found]
+
+        assert await numbers() == [5, 4, 3, 2, 1]
+        assert await numbers(limit=2) == [5, 4]
+        assert await numbers(limit=2, before=4) == [3, 2]
+        assert await numbers(state=IncidentState.OPEN) == [5, 4, 3, 2]
+        assert await numbers(state=IncidentState.RESOLVED) == [1]
+
+
+async def test_recent_events_are_newest_first_each_with_its_incident(database_url):
+    one, two = incident(), incident(2, "v1:sites:all")
+    async with opened(database_url) as store:
+        assert await store.recent_events(5) == []
+        await store.commit(opening(one))
+        await store.commit(opening(two))
+        await store.commit(Change(events=(line(one, EventKind.NOTED, "a note"),)))
+        events = await store.recent_events(2)
+        assert [(of.number, event.text) for of, event in events] == [(1, "a note"), (2, "opened")]
+
+
+async def test_text_with_nul_and_lone_surrogates_is_kept_as_it_is(database_url):
+    one, text = incident(), "a\x00b \ud800 \N{SNOWMAN} <script>"
+    async with opened(database_url) as store:
+        await store.commit(replace(opening(one), events=(line(one, text=text),)))
+        assert (await store.incident(1)).events[0].text == text
+
+
+async def test_an_instant_without_a_zone_is_refused(database_url):
+    naive = datetime(2030, 1, 7, 9, tzinfo=UTC).replace(tzinfo=None)
+    async with opened(database_url) as store:
+        with pytest.raises(Exception, match="has no time zone"):
+            await store.commit(opening(incident(detected_at=naive)))
+        assert await store.open_incidents() == []
+
+
+async def test_an_outage_is_written_over_until_it_closes(database_url):
+    async with opened(database_url) as store:
+        await store.commit(Change(outages=(outage(), outage("o2", "sites", 10))))
+        closed = outage(episodes=2, closed_at=after(60))
+        await store.commit(Change(outages=(closed,)))
+        assert await store.open_outages() == [outage("o2", "sites", 10)]
+        assert await store.outages(service="crm", since=after(60), limit=5) == [closed]
+        assert await store.outages(service="crm", since=after(61), limit=5) == []
+        both = await store.outages(service=None, since=after(0), limit=5)
+        assert [one.id for one in both] == ["o2", "o1"]

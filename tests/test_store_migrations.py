@@ -1,0 +1,189 @@
+"""Migrations: whole or not at all, after a copy, and the tables they make are those we use."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Date, DateTime, Time
+
+import monitor
+from monitor.store import StoreTooNew, StoreUnavailable, open_reader, open_store
+from monitor.store.migrate import SCRIPTS, copy_path, migrate
+from monitor.store.place import place_of, reading
+from monitor.store.tables import Row
+from tests.store_fixtures import CLOCK, incident, notice, opened, opening, result
+from tests.store_outside import execute, file_of
+
+NEXT = '''"""A revision made for a test."""
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    with op.batch_alter_table("incident") as table:
+        table.add_column(sa.Column("colour", sa.String(), nullable=False, server_default="red"))
+    {more}
+'''
+
+
+@pytest.fixture
+def next_release(tmp_path):
+    """The migrations of a release after this one; `more` is what they do besides."""
+
+    def scripts(more="pass"):
+        folder = tmp_path / "migrations"
+        shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "versions" / "r0002_next.py").write_text(NEXT.format(more=more))
+        return folder
+
+    return scripts
+
+
+async def populated(url):
+    """A store of this release that has been used; the incident in it."""
+    one = incident()
+    async with opened(url) as store:
+        await store.commit(opening(one, notice(one), evidence=(result(),)))
+        await store.record([result()])
+    return one
+
+
+def revision(url):
+    return execute(url, "SELECT version_num FROM alembic_version")[0][0]
+
+
+async def test_the_migrations_make_the_tables_that_are_used(database_url):
+    async with opened(database_url):
+        pass
+    engine = reading(place_of(database_url))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Row.metadata) == []
+    engine.dispose()
+
+
+def test_no_column_holds_a_plain_date_or_time():
+    columns = [column for table in Row.metadata.tables.values() for column in table.columns]
+    assert columns
+    assert [c for c in columns if isinstance(c.type, DateTime | Date | Time)] == []
+
+
+def test_the_migrations_are_inside_the_package():
+    assert SCRIPTS.is_relative_to(Path(monitor.__file__).parent)
+    assert (SCRIPTS / "env.py").is_file()
+
+
+async def test_a_new_database_needs_no_copy(sqlite_url):
+    async with opened(sqlite_url):
+        names = {path.name for path in file_of(sqlite_url).parent.iterdir()}
+    assert names == {"monitor.db", "monitor.db-wal", "monitor.db-shm", "monitor.db.lock"}
+
+
+async def test_a_newer_database_is_refused_and_left_alone(database_url, next_release):
+    await populated(database_url)
+    migrate(place_of(database_url), next_release())
+    for opening_it in (
+        open_store(database_url, clock=CLOCK, holder="test"),
+        open_reader(database_url),
+    ):
+        with pytest.raises(StoreTooNew, match=r"revision 0002.*run the release that wrote it"):
+            await opening_it
+    assert revision(database_url) == "0002"
+
+
+async def test_an_older_database_is_migrated_with_all_it_holds(database_url, next_release):
+    one = await populated(database_url)
+    migrate(place_of(database_url), next_release())
+    assert revision(database_url) == "0002"
+    assert execute(database_url, "SELECT id, colour FROM incident") == [(one.id, "red")]
+    for table in ("timeline_event", "notice", "evidence", "result"):
+        assert execute(database_url, f"SELECT count(*) FROM {table}") == [(1,)]
+
+
+async def test_the_rules_of_the_tables_survive_a_migration(database_url, next_release):
+    await populated(database_url)
+    migrate(place_of(database_url), next_release())
+    columns = "number, subject, service, state, priority, version, detected_at, reported_at, body"
+    twin = f"INSERT INTO incident (id, {columns}) SELECT 'x', 9, {columns[8:]} FROM incident"
+    with pytest.raises(Exception, match=r"(?i)unique.*subject"):
+        execute(database_url, twin)
+    keys = "PRAGMA foreign_key_list(notice)"
+    if database_url.startswith("sqlite"):
+        assert execute(database_url, keys)[0][2:7] == (
+            "incident",
+            "incident_id",
+            "id",
+            "NO ACTION",
+            "RESTRICT",
+        )
+
+
+async def test_a_copy_is_made_before_an_older_file_is_migrated(sqlite_url, next_release):
+    one = await populated(sqlite_url)
+    migrate(place_of(sqlite_url), next_release())
+    copy = copy_path(file_of(sqlite_url), "0001")
+    assert copy.name == "monitor.db.revision-0001"
+    assert revision(f"sqlite:///{copy}") == "0001"
+    async with opened(f"sqlite:///{copy}") as old:
+        assert await old.open_incidents() == [one]
+
+
+async def test_a_current_database_is_not_copied_again(sqlite_url, next_release):
+    await populated(sqlite_url)
+    scripts = next_release()
+    migrate(place_of(sqlite_url), scripts)
+    copy_path(file_of(sqlite_url), "0001").unlink()
+    migrate(place_of(sqlite_url), scripts)
+    assert not copy_path(file_of(sqlite_url), "0001").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("raise RuntimeError('half way')", "half way"),
+        ("op.execute('DELETE FROM timeline_event')", r"moved rows of \['timeline_event'\]"),
+    ],
+)
+async def test_a_migration_that_goes_wrong_changes_nothing(database_url, next_release, more, said):
+    one = await populated(database_url)
+    with pytest.raises((StoreUnavailable, RuntimeError), match=said):
+        migrate(place_of(database_url), next_release(more))
+    assert revision(database_url) == "0001"
+    async with opened(database_url) as store:
+        record = await store.incident(1)
+        assert (record.incident, len(record.events), len(record.evidence)) == (one, 1, 1)
+
+
+async def test_a_migration_that_leaves_dangling_rows_is_undone(sqlite_url, next_release):
+    await populated(sqlite_url)
+    more = """op.execute("UPDATE notice SET incident_id = 'nobody'")"""
+    with pytest.raises(StoreUnavailable, match="left 1 rows dangling"):
+        migrate(place_of(sqlite_url), next_release(more))
+    assert revision(sqlite_url) == "0001"
+
+
+async def test_a_damaged_file_is_not_migrated(sqlite_url, next_release):
+    await populated(sqlite_url)
+    path = file_of(sqlite_url)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        root, size = connection.execute(
+            "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_master "
+            "WHERE name = 'notice'"
+        ).fetchone()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+    damaged = path.read_bytes()
+    with pytest.raises(StoreUnavailable, match="restore a backup"):
+        migrate(place_of(sqlite_url), next_release())
+    assert path.read_bytes() == damaged

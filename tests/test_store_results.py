@@ -1,0 +1,113 @@
+"""Recent results and proven cells: kept in batches, pruned in slices."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from monitor.clock import Clock
+from monitor.model import Outcome
+from monitor.store import open_store
+from monitor.store.store import BATCH, _next_limit
+from tests.store_fixtures import (
+    CELL,
+    T0,
+    after,
+    incident,
+    opened,
+    opening,
+    result,
+)
+from tests.store_outside import execute
+
+HOUR = timedelta(hours=1)
+
+
+async def test_recent_results_are_newest_first_and_of_that_cell(database_url):
+    mine = [result(at=after(n)) for n in range(5)]
+    other = result(CELL._replace(vantage="leeds"), at=after(9))
+    async with opened(database_url) as store:
+        await store.record([*mine, other])
+        assert await store.recent_results(CELL, 3) == mine[:1:-1]
+        assert await store.recent_results(other.cell, 3) == [other]
+
+
+async def test_a_result_recorded_twice_is_kept_once(database_url):
+    one, two = result(), result(at=after(1))
+    async with opened(database_url) as store:
+        await store.record([one])
+        await store.record([one, two, two])
+        await store.record([])
+        assert await store.recent_results(CELL, 9) == [two, one]
+
+
+async def test_a_commit_overtakes_the_batches_that_wait(database_url):
+    ended = []
+
+    async def noting(name, work):
+        await work
+        ended.append(name)
+
+    async with opened(database_url) as store:
+        batches = [[result(outcome=Outcome.PASS) for _ in range(BATCH)] for _ in range(4)]
+        async with asyncio.TaskGroup() as group:
+            for number, batch in enumerate(batches):
+                group.create_task(noting(number, store.record(batch)))
+            group.create_task(noting("incident", store.commit(opening(incident()))))
+    assert ended.index("incident") <= 1
+
+
+async def test_pruning_keeps_failures_longer_than_passes(database_url):
+    ages = [timedelta(hours=h) for h in (1, 3, 30)]
+    kept = [result(outcome=o, at=T0 - age) for o in Outcome for age in ages]
+    async with opened(database_url) as store:
+        await store.record(kept)
+        assert await store.prune(T0, pass_for=2 * HOUR, other_for=24 * HOUR) == 6
+        left = await store.recent_results(CELL, 99)
+        assert sum(one.outcome is Outcome.PASS for one in left) == 1
+        assert len(left) == 1 + 4 * 2
+
+
+async def test_pruning_goes_on_slice_after_slice_until_all_is_gone(database_url):
+    async with opened(database_url) as store:
+        await store.record([result(outcome=Outcome.PASS) for _ in range(777)])
+        assert await store.prune(after(1), pass_for=0 * HOUR, other_for=HOUR) == 777
+        assert await store.prune(after(1), pass_for=0 * HOUR, other_for=HOUR) == 0
+
+
+async def test_evidence_outlives_the_results_it_came_from(database_url):
+    seen = result()
+    async with opened(database_url) as store:
+        await store.record([seen])
+        await store.commit(opening(incident(), evidence=(seen,)))
+        await store.prune(after(99), pass_for=0 * HOUR, other_for=0 * HOUR)
+        assert await store.recent_results(CELL, 9) == []
+        assert (await store.incident(1)).evidence == (seen,)
+
+
+async def test_slices_shrink_when_they_take_long(sqlite_url):
+    readings = iter(range(10_000))
+    slow = Clock(lambda: T0, lambda: float(next(readings)))
+    store = await open_store(sqlite_url, clock=slow, holder="test")
+    await store.record([result(outcome=Outcome.PASS) for _ in range(120)])
+    assert await store.prune(after(1), pass_for=0 * HOUR, other_for=HOUR) == 120
+    await store.close()
+    assert execute(sqlite_url, "SELECT count(*) FROM result") == [(0,)]
+
+
+def test_the_next_slice_heeds_how_long_the_last_one_took():
+    assert _next_limit(400, 0.06, 0.05) == 200
+    assert _next_limit(400, 0.03, 0.05) == 400
+    assert _next_limit(400, 0.01, 0.05) == 800
+    assert _next_limit(50, 9.0, 0.05) == 50
+    assert _next_limit(5000, 0.0, 0.05) == 5000
+
+
+async def test_a_cell_stays_proven_under_each_fingerprint(database_url):
+    cells = [(CELL, "f1"), (CELL._replace(target="other"), "f1")]
+    async with opened(database_url) as store:
+        await store.prove(cells)
+        await store.prove([*cells, (CELL, "f2")])
+        await store.prove([])
+    async with opened(database_url) as store:
+        assert await store.proven() == frozenset([*cells, (CELL, "f2")])
