@@ -182,7 +182,7 @@ def _outage(mind: Mind, declared: Declared, now: Now) -> Outage:
         began=known.began if known else _interval(declared.began, now),
         detected_at=known.detected_at if known else now.at,
         episodes=declared.episode,
-        recovered=declared.recovered and _interval(declared.recovered, now),
+        recovered=_interval(declared.recovered, now) if declared.recovered else None,
         watch_until=None if declared.watch_until is None else now.wall_of(declared.watch_until),
         closed_at=now.at if closed else None,
     )
@@ -205,7 +205,7 @@ def _declared_of(outage: Outage, now: Now) -> Declared:
         at=now.mono,
         extent=outage.extent,
         began=_span(outage.began, now),
-        recovered=outage.recovered and _span(outage.recovered, now),
+        recovered=_span(outage.recovered, now) if outage.recovered else None,
         watch_until=None if outage.watch_until is None else now.mono_of(outage.watch_until),
         episode=outage.episodes,
     )

@@ -25,7 +25,7 @@ def database_url(request, tmp_path):
     """The URL of an empty database: the test runs once on each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/store/monitor.db"
-    return request.getfixturevalue("postgresql").fresh()
+    return request.getfixturevalue("postgresql_url")
 
 
 @pytest.fixture
@@ -37,13 +37,14 @@ def sqlite_url(tmp_path):
 @pytest.fixture
 def postgresql_url(postgresql):
     """The URL of an empty PostgreSQL database, for what only concerns a server."""
-    return postgresql.fresh()
+    with postgresql.database() as url:
+        yield url
 
 
 def pytest_collection_modifyitems(config, items):
     """Where no PostgreSQL server is installed, what only concerns one is not selected."""
     if databases.postgresql_programs():
         return
-    away = [item for item in items if "postgresql" in getattr(item, "fixturenames", ())]
+    away = [item for item in items if "postgresql_url" in getattr(item, "fixturenames", ())]
     config.hook.pytest_deselected(items=away)
     items[:] = [item for item in items if item not in away]

@@ -5,6 +5,7 @@ Every `configs/invalid-*.yaml` begins with the mistakes it must be told, one `# 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from datetime import date, time
@@ -12,6 +13,8 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from monitor.config import ConfigError, History, load
 from monitor.config.reading import known_keys
@@ -165,6 +168,24 @@ services:
 def test_mistakes_come_in_the_order_of_the_file(mistakes):
     places = [tuple(map(int, each.split(":")[:2])) for each in mistakes("z: 1\na: 1\nm: 1\n")]
     assert places == sorted(places)
+
+
+VALUES = ("", "~", "0", "-1", "017", "true", "text", "[]", "[~]", "{}", "{a: {b: c}}", "${X}", "'")
+
+
+@given(data=st.data())
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_a_file_spoilt_anywhere_is_read_or_refused_and_nothing_else(read, data):
+    lines = (ROOT / "checks.yaml").read_text().splitlines()
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        key = lines[at].partition(":")[0]
+        spoilt = [f"{key}: {value}" for value in VALUES] + ["", lines[at][2:], "  " + lines[at]]
+        lines[at] = data.draw(st.sampled_from(spoilt))
+    with contextlib.suppress(ConfigError):
+        read("\n".join(lines))
 
 
 # --------------------------------------------------------------------------- what is read
@@ -549,3 +570,9 @@ def test_every_key_is_documented_and_no_other():
         for path, keys in known_keys().items()
     }
     assert documented_keys() == known
+
+
+def test_the_smallest_documented_file_works(read):
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    config = read(text.partition("```yaml\n")[2].partition("```")[0])
+    assert len(config.warnings) == 2

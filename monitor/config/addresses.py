@@ -55,8 +55,5 @@ def _host_mistake(host: str, allow: Sequence[IPv4Network | IPv6Network]) -> str 
     except ValueError:
         half = _HALF_ADDRESS.fullmatch(host)
         return f"`{host}` is half an address: write all four numbers" if half else None
-    if refusal(address, allow) is None:
-        return None
-    return (
-        f"`{host}` may not be contacted: if it is meant, add its network to network.allow_private"
-    )
+    reason = refusal(address, allow)
+    return f"`{host}`: {reason}" if local and reason is not None else reason

@@ -33,7 +33,7 @@ Place = tuple[int, int]
 """Line and column, both counted from 1."""
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
-_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)?\.?[0-9]*(?:[eE][-+]?[0-9]{1,3})?")
+_DECIMAL = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 _DECEPTIVE = re.compile(r"[-+]?(?:0[0-9]+|0[xob][0-9a-fA-F]+|[0-9][0-9_]*_[0-9_]*)")
 _WORDS: dict[str, Scalar] = {
     "": None,
@@ -99,7 +99,7 @@ def plain(text: str) -> Scalar:
             f"`{text}` is read differently by different readers: write a decimal number without "
             "leading zeros and underscores, or put it in quotes if it is text"
         )
-    if text.strip("+-.eE") and _DECIMAL.fullmatch(text):
+    if _DECIMAL.fullmatch(text):
         number = float(text)
         if math.isfinite(number):
             return number

@@ -30,6 +30,7 @@ from monitor.timetable import Slot
 STEP = 1.0
 DRIFT = 0.2
 OVERDUE = 2.0
+TICK = 1.0
 
 Fire = Callable[[CellKey, float, float], None]
 """Called for each cell of a slot: the cell, when it was planned (monotonic s), and how many
@@ -77,7 +78,7 @@ class Schedule:
     async def run(self) -> None:
         """Tick on the monotonic clock, once a second, until cancelled."""
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(TICK)
             self.tick()
 
     async def _turn(self, number: int) -> None:

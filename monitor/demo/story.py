@@ -32,6 +32,7 @@ from monitor import hours
 from monitor.clock import Clock, real_clock
 from monitor.config import Config, load
 from monitor.daemon import CannotStart, Started, run
+from monitor.daemon.logs import Logs
 from monitor.demo import judging
 from monitor.demo.client import AsyncEstateClient, EstateProcess
 from monitor.demo.places import SERVICES, Ports
@@ -52,12 +53,16 @@ class StoryBroken(Exception):  # noqa: N818 - named for what it says
 def play() -> int:
     """Play the story; 0 when it came out exactly so, 1 when not. Its last line is JSON."""
     console = Console(highlight=False, soft_wrap=True)
+    logs = Logs("WARNING")
+    logs.start()
     with (
         tempfile.TemporaryDirectory(prefix="monitor-demo-") as folder,
         EstateProcess(Ports.free()) as estate,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        return runner.run(_Story(console, Path(folder), estate, real_clock()).play())
+        code = runner.run(_Story(console, Path(folder), estate, real_clock()).play())
+    logs.stop()
+    return code
 
 
 class _Story:

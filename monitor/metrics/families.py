@@ -206,10 +206,10 @@ def reference() -> str:
 
 _REFERENCE_HEAD = """# Metrics
 
-Generated from `monitor/metrics/families.py`. `GET /metrics` answers in the Prometheus text format, or in
-OpenMetrics when asked for it; there the histograms of incidents carry the incident's number as
-exemplar. `probe_*` have the names and meanings of blackbox_exporter. Names and labels are public:
-changes to them are listed in the changelog.
+Generated from `monitor/metrics/families.py`. `GET /metrics` answers in the Prometheus text
+format, or in OpenMetrics when asked for it; there the histograms of incidents carry the
+incident's number as exemplar. `probe_*` have the names and meanings of blackbox_exporter. Names
+and labels are public: changes to them are listed in the changelog.
 
 | name | type | labels | meaning |
 |---|---|---|---|"""

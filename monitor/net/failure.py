@@ -1,0 +1,27 @@
+"""What can go wrong on the network, as one exception that knows its kind."""
+
+from __future__ import annotations
+
+import httpx
+
+from monitor.model import FailureKind
+
+
+class Failure(httpx.TransportError):
+    """An exchange that came to no answer.
+
+    `kind` says how far it got and what was wrong there; the message is one line for people, in
+    the words of whoever knew best. The cause, where there is one, keeps the operating system's
+    error number.
+    """
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def shown(remote: bytes | str, size: int = 120) -> str:
+    """Remote text in one line: printable characters only, at most `size` of them."""
+    text = remote.decode("latin-1") if isinstance(remote, bytes) else remote
+    line = "".join(c if c.isprintable() else "?" for c in text[: size + 1])
+    return line if len(line) <= size else line[: size - 1] + "…"

@@ -1,0 +1,213 @@
+"""Names into addresses, as a phase of its own.
+
+In this order: a literal address is itself; `localhost` and what ends in `.localhost` is this host;
+`/etc/hosts`, as it was when the resolver was made; an answer not older than its TTL and
+`max_age`; the name servers. Names are taken as absolute, search lists are not used.
+
+Answers are kept per (place, name, record types), so that each vantage has its own evidence, and
+lookups in flight are shared: however many probes ask at once, one question goes out. A lookup
+belongs to nobody who waits for it: it goes on when one of them gives up. Failures are not kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import NamedTuple
+
+import dns.asyncresolver
+import dns.exception
+import dns.name
+import dns.nameserver
+import dns.rdatatype
+import dns.resolver
+
+from monitor.clock import Clock
+from monitor.model import FailureKind
+from monitor.net.failure import Failure, shown
+
+IPV4 = (dns.rdatatype.A,)
+IPV6 = (dns.rdatatype.AAAA,)
+ANY = (dns.rdatatype.A, dns.rdatatype.AAAA)
+"""Record types to ask for, in this order, until one has an answer."""
+
+Types = tuple[dns.rdatatype.RdataType, ...]
+HOSTS = Path("/etc/hosts")
+_PER_SERVER = 1.0
+_KEPT_ANSWERS = 20000
+
+
+class Resolved(NamedTuple):
+    """Addresses in the order they were given; `fresh` is None when no name was resolved."""
+
+    addresses: tuple[str, ...]
+    fresh: bool | None
+
+
+class _Answer(NamedTuple):
+    addresses: tuple[str, ...]
+    ttl: float
+
+
+class _Key(NamedTuple):
+    place: str
+    name: str
+    types: Types
+
+
+class Resolver:
+    """Asks name servers, and remembers what they said.
+
+    `nameservers` are addresses, "192.0.2.1" or "192.0.2.1:5353"; None for those of
+    /etc/resolv.conf. `patience` is the seconds one lookup may take.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        patience: float,
+        max_age: float,
+        nameservers: Sequence[str] | None = None,
+        hosts: Path = HOSTS,
+    ) -> None:
+        self._clock = clock
+        self._patience = patience
+        self._max_age = max_age
+        self._nameservers = nameservers
+        self._hosts = _read_hosts(hosts)
+        self._servers: dns.asyncresolver.Resolver | None = None
+        self._kept: dict[_Key, tuple[float, tuple[str, ...]]] = {}
+        self._flights: dict[_Key, asyncio.Task[_Answer]] = {}
+
+    async def resolve(
+        self, name: str, *, place: str = "", types: Types = ANY, fresh: bool = False
+    ) -> Resolved:
+        """Find the addresses of a name or a literal address, at least one.
+
+        With `fresh` what is kept is not used. Raises Failure(DNS), or Failure(TIMEOUT) when no
+        name server answers in time.
+        """
+        if _is_literal(name):
+            return Resolved((name,), None)
+        key = _Key(place, name.rstrip(".").lower(), types)
+        here = self._here(key)
+        if here:
+            return Resolved(here, fresh=True)
+        kept = self._kept.get(key)
+        if kept is not None and not fresh and self._clock.monotonic() < kept[0]:
+            return Resolved(kept[1], fresh=False)
+        answer = await asyncio.shield(self._flight(key))
+        return Resolved(answer.addresses, fresh=True)
+
+    async def aclose(self) -> None:
+        """Give up all lookups in flight."""
+        flights = tuple(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+
+    def _here(self, key: _Key) -> tuple[str, ...]:
+        if key.name == "localhost" or key.name.endswith(".localhost"):
+            local = {dns.rdatatype.A: "127.0.0.1", dns.rdatatype.AAAA: "::1"}
+            return (local[key.types[0]],)
+        listed = self._hosts.get(key.name, ())
+        return tuple(each for each in listed if _type_of(each) in key.types)
+
+    def _flight(self, key: _Key) -> asyncio.Task[_Answer]:
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = asyncio.create_task(self._lookup(key))
+            flight.add_done_callback(lambda done: self._landed(key, done))
+        return flight
+
+    def _landed(self, key: _Key, flight: asyncio.Task[_Answer]) -> None:
+        del self._flights[key]
+        if flight.cancelled() or flight.exception() is not None:
+            return
+        addresses, ttl = flight.result()
+        if len(self._kept) >= _KEPT_ANSWERS:
+            self._kept.clear()  # names come from the configuration, so this is never reached twice
+        self._kept[key] = (self._clock.monotonic() + min(ttl, self._max_age), addresses)
+
+    async def _lookup(self, key: _Key) -> _Answer:
+        try:
+            name = dns.name.from_text(key.name)
+            async with asyncio.timeout(self._patience):
+                for record_type in key.types:
+                    answer = await self._ask(name, record_type)
+                    if answer is not None:
+                        return answer
+        except (TimeoutError, dns.exception.Timeout) as error:
+            message = f"no answer within {self._patience:g} s while resolving the name"
+            raise Failure(FailureKind.TIMEOUT, f"{message} {shown(key.name)}") from error
+        except (dns.exception.DNSException, OSError) as error:
+            raise Failure(FailureKind.DNS, f"{shown(key.name)}: {_reason(error)}") from error
+        raise Failure(FailureKind.DNS, f"{shown(key.name)}: the name has no address")
+
+    async def _ask(
+        self, name: dns.name.Name, record_type: dns.rdatatype.RdataType
+    ) -> _Answer | None:
+        if self._servers is None:
+            self._servers = _servers(self._nameservers)
+        found = await self._servers.resolve(
+            name, record_type, raise_on_no_answer=False, lifetime=self._patience
+        )
+        if found.rrset is None:
+            return None
+        addresses = tuple(record.address for record in found.rrset)
+        return _Answer(addresses, float(found.chaining_result.minimum_ttl))
+
+
+def _servers(nameservers: Sequence[str] | None) -> dns.asyncresolver.Resolver:
+    resolver = dns.asyncresolver.Resolver(configure=nameservers is None)
+    if nameservers is not None:
+        resolver.nameservers = [_server(each) for each in nameservers]
+    resolver.timeout = _PER_SERVER
+    return resolver
+
+
+def _server(spelled: str) -> dns.nameserver.Nameserver:
+    if _is_literal(spelled):
+        return dns.nameserver.Do53Nameserver(spelled)
+    address, _, port = spelled.rpartition(":")
+    return dns.nameserver.Do53Nameserver(address.strip("[]"), int(port))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, dns.resolver.NXDOMAIN):
+        return "the name does not exist (NXDOMAIN)"
+    if isinstance(error, dns.resolver.NoNameservers):
+        said = {shown(str(each[3])) for each in error.kwargs.get("errors", ())}
+        return f"no name server could answer ({', '.join(sorted(said))})"
+    return shown(str(error))
+
+
+@lru_cache(maxsize=8192)
+def _is_literal(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _type_of(address: str) -> dns.rdatatype.RdataType:
+    return dns.rdatatype.AAAA if ":" in address else dns.rdatatype.A
+
+
+def _read_hosts(path: Path) -> Mapping[str, tuple[str, ...]]:
+    """Read a hosts file: per name its addresses, in the order of the file."""
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return {}
+    found: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        address, *names = line.partition("#")[0].split() or [""]
+        if _is_literal(address):
+            for name in {each.lower() for each in names}:
+                found[name] = (*found.get(name, ()), address)
+    return found

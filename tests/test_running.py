@@ -1,0 +1,222 @@
+"""The whole monitor as a process, against the simulated estate, over real sockets and signals."""
+
+import signal
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+
+from monitor.demo.client import EstateProcess
+from monitor.demo.places import Ports
+from monitor.net.secret import Secret
+from tests.http_server import Reply
+from tests.receivers.webhook import webhook_receiver
+from tests.running import SECRET, TOKEN, command, json_of, monitor, write_config
+
+CRITICAL = {"priority": "critical", "service": "crm"}
+AWAY = Reply(503)
+
+
+@pytest.fixture(scope="module")
+def estate():
+    with EstateProcess(Ports.free()) as process:
+        yield process
+
+
+@pytest.fixture(autouse=True)
+def healed(estate):
+    estate.client.heal()
+    yield
+    estate.client.heal()
+
+
+def receiver(*answers):
+    return webhook_receiver(Secret(SECRET), lambda: datetime.now(UTC), *answers)  # noqa: TID251 - the receiver's own clock
+
+
+@pytest_asyncio.fixture
+async def pager():
+    async with receiver() as made:
+        yield made
+
+
+class TestATotalOutage:
+    async def test_it_becomes_one_incident_and_one_signed_page_and_resolves(
+        self, estate, pager, tmp_path
+    ):
+        path, url = write_config(tmp_path, estate.ports, pager.url)
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            fault = estate.client.switch_on("status_503", service="crm")
+            incident = await running.until_incident(**CRITICAL, state="open")
+            page = (await pager.received(1))[0]
+            assert page.refusal is None
+            assert page.action == "trigger"
+            assert page.document["incident"]["number"] == incident["number"]
+            assert {e["message"] for e in incident["errors"]} == {
+                "status 503 Service Unavailable (expected 200-299)"
+            }
+            after = datetime.fromisoformat(incident["began"]["after"])
+            before = datetime.fromisoformat(incident["began"]["before"])
+            assert after <= fault.at <= before
+            estate.client.heal()
+            await running.until_incident(**CRITICAL, state="resolved")
+            assert [a.action for a in await pager.received(3)] == ["trigger", "update", "resolve"]
+            assert len(await running.incidents()) == 1
+
+    async def test_it_is_acknowledged_through_the_api_by_whoever_has_the_token(
+        self, estate, pager, tmp_path
+    ):
+        path, url = write_config(tmp_path, estate.ports, pager.url)
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            estate.client.switch_on("refuse", service="crm")
+            incident = await running.until_incident(**CRITICAL)
+            where = f"/api/v1/incidents/{incident['number']}/acknowledge"
+            refused = await running.client.post(where, json={"by": "Robin"})
+            assert refused.status_code == 401
+            taken = await running.client.post(
+                where, json={"by": "Robin"}, headers={"Authorization": f"Bearer {TOKEN}"}
+            )
+            assert taken.status_code == 200
+            assert (await running.incidents())[0]["acknowledged_by"] == "Robin"
+            assert (await pager.received(2))[1].action == "acknowledge"
+
+    async def test_it_is_seen_in_the_metrics_and_on_the_page(self, estate, pager, tmp_path):
+        path, url = write_config(tmp_path, estate.ports, pager.url)
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            estate.client.switch_on("refuse", service="crm")
+            incident = await running.until_incident(**CRITICAL)
+
+            async def shown():
+                metrics = (await running.client.get("/metrics")).text
+                return 'monitor_service_impact{impact="all",service="crm"} 1' in metrics and metrics
+
+            metrics = await running.until("the metrics show it", shown)
+            assert 'probe_success{service="crm"' in metrics
+            page = (await running.client.get("/")).text
+            assert incident["title"] in page
+
+
+class TestOneTenant:
+    async def test_it_is_standard_and_names_the_tenant(self, estate, pager, tmp_path):
+        path, url = write_config(tmp_path, estate.ports, pager.url)
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            estate.client.switch_on("status_503", service="crm", tenant="acme")
+            incident = await running.until_incident(service="crm")
+            assert incident["priority"] == "standard"
+            assert "acme" in incident["scope"]
+            assert "on_call" not in incident["route"]
+
+
+class TestEnding:
+    async def test_sigterm_ends_it_within_five_seconds_with_everything_committed(
+        self, estate, pager, tmp_path
+    ):
+        path, url = write_config(tmp_path, estate.ports, pager.url)
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            estate.client.switch_on("refuse", service="crm")
+            incident = await running.until_incident(**CRITICAL)
+            code, seconds = await running.ends(signal.SIGTERM)
+            assert code == 0, running.log.read_text()
+            assert seconds < 5
+        code, out, _ = await command("incidents", "--config", str(path), "--json")
+        assert code == 0
+        assert [i["id"] for i in json_of(out)["incidents"]] == [incident["id"]]
+
+    @pytest.mark.parametrize("at_once", [True, False], ids=["at-once", "while-retrying"])
+    async def test_killed_and_restarted_it_is_the_same_incident_and_the_page_goes_out(
+        self, estate, tmp_path, at_once
+    ):
+        async with receiver(*[AWAY] * 50) as pager:
+            path, url = write_config(tmp_path, estate.ports, pager.url, more_rules="")
+            async with monitor(path, url) as running:
+                await running.until_ready()
+                estate.client.switch_on("refuse", service="crm")
+                incident = await running.until_incident(**CRITICAL)
+                if not at_once:
+                    await pager.received(1)
+                await running.ends(signal.SIGKILL)
+            seen = len(pager.arrivals)
+            pager.answers.clear()
+            async with monitor(path, url) as running:
+                again = await running.until_incident(**CRITICAL)
+                assert again["id"] == incident["id"]
+                assert again["began"] == incident["began"]
+                assert again["respond_by"] == incident["respond_by"]
+                page = (await pager.received(seen + 1))[-1]
+                assert page.action == "trigger"
+                assert page.refusal is None
+                assert len({a.key for a in pager.arrivals}) == 1
+                estate.client.heal()
+                await running.until_incident(**CRITICAL, state="resolved")
+                assert len(await running.incidents()) == 1
+
+    async def test_a_second_monitor_on_the_same_store_is_refused_by_name(
+        self, estate, pager, tmp_path
+    ):
+        path, url = write_config(tmp_path, estate.ports, pager.url)
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            other = tmp_path / "other"
+            other.mkdir()
+            database = f"sqlite:///{tmp_path}/monitor.db"
+            second, _ = write_config(other, estate.ports, pager.url, database=database)
+            code, _, err = await command("run", "--config", str(second))
+            assert code == 2
+            assert f"process {running.process.pid}" in err
+
+
+class TestCommands:
+    async def test_status_and_ack_ask_the_running_monitor(self, estate, pager, tmp_path):
+        path, url = write_config(tmp_path, estate.ports, pager.url)
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            code, out, _ = await command("status", "--config", str(path), "--json")
+            assert code == 0
+            assert [s["impact"] for s in json_of(out)["services"]] == ["none"]
+            estate.client.switch_on("refuse", service="crm")
+            incident = await running.until_incident(**CRITICAL)
+            code, out, _ = await command("status", "--config", str(path))
+            assert code == 1
+            assert "Prospect 365 CRM" in out
+            number = str(incident["number"])
+            code, out, err = await command("ack", number, "--by", "Robin", "--config", str(path))
+            assert code == 0, err
+            assert (await running.incidents())[0]["acknowledged_by"] == "Robin"
+            code, _, err = await command("ack", number, "--by", "Sam", "--config", str(path))
+            assert code == 1
+            assert "Robin" in err
+
+    async def test_without_a_running_monitor_ack_writes_to_its_store(self, estate, pager, tmp_path):
+        path, url = write_config(tmp_path, estate.ports, pager.url)
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            estate.client.switch_on("refuse", service="crm")
+            incident = await running.until_incident(**CRITICAL)
+            await running.ends(signal.SIGTERM)
+        number = str(incident["number"])
+        code, out, err = await command(
+            "ack", number, "--by", "Robin", "--config", str(path), "--json"
+        )
+        assert code == 0, err
+        assert json_of(out)["acknowledged_by"] == "Robin"
+        code, _, err = await command("status", "--config", str(path))
+        assert code == 1
+        assert "no monitor is running" in err
+
+    async def test_probe_tells_the_story_of_one_probe(self, estate, pager, tmp_path):
+        path, _ = write_config(tmp_path, estate.ports, pager.url)
+        code, out, err = await command("probe", "crm/sign-in/acme", "--config", str(path), "--json")
+        assert code == 0, err
+        assert json_of(out)["outcome"] == "pass"
+        estate.client.switch_on("status_503", service="crm")
+        code, out, _ = await command("probe", "crm/sign-in", "--config", str(path))
+        assert code == 1
+        assert "status 503 Service Unavailable (expected 200-299)" in out
+        code, _, err = await command("probe", "crm/nothing", "--config", str(path))
+        assert code == 2
+        assert "crm/sign-in" in err
