@@ -65,6 +65,15 @@ async def test_a_closed_store_is_free_and_each_holder_has_a_higher_fence(databas
         assert len(second.instance) == 26
 
 
+async def test_the_name_of_an_earlier_holder_does_not_show(database_url):
+    async with opened(database_url, "a holder with a long name"):
+        pass
+    async with opened(database_url, "short"):
+        with pytest.raises(StoreHeld) as refused:
+            await open_store(database_url, clock=CLOCK, holder="test")
+        assert refused.value.holder == "short"
+
+
 async def test_a_closed_store_says_so_and_may_be_closed_again(database_url):
     async with opened(database_url) as store:
         await store.close()

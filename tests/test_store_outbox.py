@@ -217,16 +217,15 @@ async def test_a_take_over_waits_for_the_commit_that_checked_its_fence(postgresq
         with psycopg.connect(postgresql_url) as other:
             other.execute("UPDATE instance SET fence = fence + 1, holder = 'the next'")
             late = asyncio.create_task(store.commit(moved(one, title="late")))
-            await asyncio.to_thread(_until_blocked, postgresql_url)
+            await blocked_or_done(postgresql_url, late)
             other.commit()
         with pytest.raises(StoreHeld):
             await late
         assert await store.open_incidents() == [one]
 
 
-def _until_blocked(url):
-    """Return once somebody waits for a lock; the test's own time limit is the deadline."""
-    with psycopg.connect(url, autocommit=True) as watch:
-        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        while not watch.execute(waits).fetchone()[0]:
-            pass
+async def blocked_or_done(url, task):
+    """Return once somebody waits for a lock, or `task` has ended without."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    while not task.done() and execute(url, waiting) == [(0,)]:
+        await asyncio.wait({task}, timeout=0.01)

@@ -112,7 +112,7 @@ def services_table(answer: Mapping[str, Any]) -> Table:
         (
             service["title"],
             service["impact"],
-            (service["since"] or {}).get("before", ""),
+            told((service["since"] or {}).get("before")),
             ", ".join(f"#{number}" for number in service["incidents"]),
             ", ".join(f"{check['name']} {check['phase']}" for check in service["checks"]),
         )
@@ -129,8 +129,8 @@ def incidents_table(incidents: Iterable[Mapping[str, Any]]) -> Table:
             incident["priority"],
             incident["state"],
             incident["title"],
-            incident["began"]["before"],
-            incident["respond_by"] or "",
+            told(incident["began"]["before"]),
+            told(incident["respond_by"]),
             incident["acknowledged_by"] or "",
         )
         for incident in incidents
@@ -139,10 +139,17 @@ def incidents_table(incidents: Iterable[Mapping[str, Any]]) -> Table:
     return _table(heads, rows)
 
 
+def told(instant: str | None) -> str:
+    """An instant of the API for people, short enough for a column: "" for none."""
+    if instant is None:
+        return ""
+    return f"{datetime.fromisoformat(instant).astimezone(UTC):%d %b %H:%M:%S}Z"
+
+
 def _table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for head in heads:
-        table.add_column(head)
+        table.add_column(head, overflow="fold")
     for row in rows:
         table.add_row(*(cell.replace("[", "\\[") for cell in row))
     return table

@@ -41,7 +41,7 @@ class Logs:
         root = logging.getLogger()
         root.handlers[:] = [self._queue]
         root.setLevel(self._level)
-        for quiet in ("apscheduler", "httpx", "uvicorn.access", "alembic", "asyncio"):
+        for quiet in ("apscheduler", "httpx", "uvicorn", "alembic", "asyncio"):
             logging.getLogger(quiet).setLevel("WARNING")
         structlog.configure(
             processors=[

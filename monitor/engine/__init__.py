@@ -50,6 +50,8 @@ ProbeCell = Callable[[Cell, Ask], Awaitable[Result]]
 _TICK_EVERY = 1.0
 _STALLED_AFTER = 10.0
 _STUCK_AFTER = 10.0
+_SOON = 60.0
+"""Cells due at least this often, in seconds, are waited for before the monitor calls itself ready."""
 
 
 class Engine:
@@ -73,6 +75,7 @@ class Engine:
         self._wake_delivery = committed
         self.cells = {cell.key: cell for cell in mind.estate.cells()}
         self._seen: set[CellKey] = set()
+        self._soon_due = [k for k, c in self.cells.items() if c.check.interval <= _SOON]
         self._proven: set[tuple[CellKey, str]] = set()
         self._running: set[asyncio.Task[None]] = set()
         self._stall = StallWatch(clock.monotonic, metrics.stall)
@@ -82,7 +85,6 @@ class Engine:
         self._nudge = asyncio.Event()
         self._void_before = float("-inf")
         self._started = clock.monotonic()
-        self._last_probe: float | None = None
         self._last_tick = clock.monotonic()
         self.probes_done = 0
 
@@ -154,7 +156,6 @@ class Engine:
 
     def _keep(self, cell: Cell, result: Result) -> None:
         self.probes_done += 1
-        self._last_probe = result.observed_mono
         self._seen.add(cell.key)
         if cell.key.service != CONTROL:
             self._writing.result(result)
@@ -247,8 +248,9 @@ class Engine:
     def not_ready(self) -> tuple[str, ...]:
         """Why the monitor cannot be relied on now; empty when it can."""
         reasons = []
-        if self._last_probe is None:
-            reasons.append("no probe has finished yet")
+        unseen = sum(key not in self._seen for key in self._soon_due)
+        if unseen:
+            reasons.append(f"{unseen} of {len(self.cells)} cells have not been probed yet")
         if self._mind.detection.is_blind():
             reasons.append("blind: no vantage's control targets answer")
         stuck = self._writing.stuck_since
