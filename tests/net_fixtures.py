@@ -20,12 +20,15 @@ from monitor.net.secret import Secret
 from monitor.net.trace import Trace
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
+NOBODY = ("127.0.0.1:1",)
+"""Name servers where nobody listens: no test asks the machine's own."""
+
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
 async def made_net(
-    allow=LOOPBACK, secrets=(), nameservers=None, clock=None, **limits
+    allow=LOOPBACK, secrets=(), nameservers=NOBODY, clock=None, **limits
 ) -> AsyncIterator[Net]:
     redactor = Redactor(map(Secret, secrets))
     net = Net(clock or real_clock(), Limits(**limits), allow, redactor, nameservers)

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from monitor.net.secret import Secret
 from pydantic import TypeAdapter, ValidationError
 
 from monitor.model import FailureKind
+from monitor.net.secret import Secret
 from monitor.probes import jsonpath
 from monitor.probes.assertions import Answer, Expect, broken, expects_status
 from monitor.probes.http import BasicAuth, HttpOptions

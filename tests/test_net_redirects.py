@@ -101,8 +101,8 @@ async def test_phases_add_up_over_redirects(net, server):
         ("ftp://127.0.0.1/", "neither http nor https"),
         ("javascript:alert(1)", "neither http nor https"),
         ("http://", "neither http nor https"),
-        ("http://[bad", "leads to no URL"),
-        ("http://127.0.0.1:99999/", "leads to no URL"),
+        ("http://[bad]/", "leads to no URL"),
+        ("http://127.0.0.1:99999/", "no port"),
     ],
 )
 async def test_a_redirect_elsewhere_than_http_is_refused(net, server, location, said):
@@ -169,16 +169,16 @@ async def test_headers_go_along_within_an_origin(net, server):
     server.replies["/"] = to("/end")
     await got(net, server.url(), headers=SENT)
     for name, value in SENT.items():
-        assert server.requests[1].header(name) == value
+        assert server.requests[1].header(name.lower()) == value
 
 
 async def test_credentials_stay_behind_at_another_origin(net, server):
     async with http_server({"/": to(server.url("/end"))}) as first:
         await got(net, first.url(), headers=SENT)
     sent = server.requests[0]
-    assert (sent.header("Accept"), sent.header("User-Agent")) == ("text/html", "monitor")
-    assert [sent.header(each) for each in ("Authorization", "Cookie", "X-Api-Key")] == [None] * 3
-    assert sent.header("Host") == f"127.0.0.1:{server.port}"
+    assert (sent.header("accept"), sent.header("user-agent")) == ("text/html", "monitor")
+    assert [sent.header(each) for each in ("authorization", "cookie", "x-api-key")] == [None] * 3
+    assert sent.header("host") == f"127.0.0.1:{server.port}"
 
 
 async def test_credentials_in_a_location_are_dropped(net, server):
@@ -223,7 +223,7 @@ async def test_a_body_never_goes_to_another_origin(net, server):
 async def test_cookies_set_on_the_way_are_sent_on(net, server):
     server.replies["/"] = to("/end", Set_Cookie="session=42; Path=/; HttpOnly")
     await got(net, server.url(), headers={"Cookie": "mine=1"})
-    assert server.requests[1].header("Cookie") == "mine=1; session=42"
+    assert server.requests[1].header("cookie") == "mine=1; session=42"
 
 
 async def test_cookies_of_one_host_are_not_sent_to_another(net, server):
@@ -231,11 +231,11 @@ async def test_cookies_of_one_host_are_not_sent_to_another(net, server):
     async with http_server({"/end": Reply()}, host="127.0.0.2") as other:
         server.replies["/"] = to(other.url("/end"), Set_Cookie="session=42; Path=/")
         await got(net, server.url())
-    assert other.requests[0].header("Cookie") is None
+    assert other.requests[0].header("cookie") is None
 
 
 async def test_nothing_is_remembered_from_one_exchange_to_the_next(net, server):
     server.replies["/"] = to("/end", Set_Cookie="session=42; Path=/")
     await got(net, server.url())
     await got(net, server.url("/end"))
-    assert server.requests[2].header("Cookie") is None
+    assert server.requests[2].header("cookie") is None

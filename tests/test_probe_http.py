@@ -14,11 +14,6 @@ from ipaddress import ip_network
 import httpx
 import pytest
 import trustme
-from monitor.net.failure import Failure
-from monitor.net.limits import Limits
-from monitor.net.network import Net
-from monitor.net.redaction import Redactor
-from monitor.net.secret import Secret
 
 from monitor.clock import Clock, real_clock
 from monitor.model import (
@@ -32,6 +27,11 @@ from monitor.model import (
     Target,
     Vantage,
 )
+from monitor.net.failure import Failure
+from monitor.net.limits import Limits
+from monitor.net.network import Net
+from monitor.net.redaction import Redactor
+from monitor.net.secret import Secret
 from monitor.probes import PROBES, Ask, http
 from monitor.probes.assertions import Expect
 from monitor.probes.http import BasicAuth, HttpOptions

@@ -23,6 +23,7 @@ from dataclasses import fields
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvloop
@@ -91,7 +92,8 @@ class _Story:
             daemon = asyncio.create_task(
                 run(config, self._clock, stop=self._stop, started=tell_started)
             )
-            await asyncio.wait({daemon, started}, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {daemon, started}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if daemon.done():
                 return await self._could_not_start(daemon)
             monitor = started.result()

@@ -22,7 +22,7 @@ from dataclasses import replace
 
 from monitor import judge
 from monitor.clock import Clock, Now
-from monitor.detection import Probe, Sent, Tick, wake_at
+from monitor.detection import Event, Probe, Sent, Tick, wake_at
 from monitor.engine.stall import StallWatch
 from monitor.engine.view import service_state, vantage_states
 from monitor.engine.writing import Writing
@@ -51,7 +51,7 @@ _TICK_EVERY = 1.0
 _STALLED_AFTER = 10.0
 _STUCK_AFTER = 10.0
 _SOON = 60.0
-"""Cells due at least this often, in seconds, are waited for before the monitor calls itself ready."""
+"""The monitor calls itself ready once the cells due at least this often (s) have been probed."""
 
 
 class Engine:
@@ -187,7 +187,7 @@ class Engine:
         except TimeoutError:
             return
 
-    def _think(self, event: judge.detection.Event, now: Now) -> None:
+    def _think(self, event: Event, now: Now) -> None:
         thought = judge.think(self._mind, event, now)
         for probe in thought.probes:
             self._ask(probe, now)

@@ -86,7 +86,10 @@ def _destination(url: httpx.URL) -> tuple[str, int]:
     host = url.raw_host.decode("ascii")
     if url.scheme not in _PORTS or not host:
         raise Failure(FailureKind.PROTOCOL, f"not a URL of http or https: {shown(str(url))}")
-    return host, url.port or _PORTS[url.scheme]
+    port = url.port or _PORTS[url.scheme]
+    if port > 65535:
+        raise Failure(FailureKind.PROTOCOL, f"{port} is no port: {shown(str(url))}")
+    return host, port
 
 
 def _encoded(request: httpx.Request, body: bytes) -> bytes:
