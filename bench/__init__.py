@@ -1,0 +1,1 @@
+"""What measures the monitor. `python -m bench` runs all of it; nothing here is a test."""
