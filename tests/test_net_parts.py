@@ -195,7 +195,9 @@ def test_an_empty_body_needs_no_coding():
     assert decoded("gzip", b"") == b""
 
 
-@pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip", "deflate,gzip", "x\x1b"])
+@pytest.mark.parametrize(
+    "coding", ["br", "zstd", "compress", "gzip, gzip", "deflate,gzip", "x\x1b"]
+)
 def test_an_unknown_or_chained_coding_fails_and_is_named(coding):
     with pytest.raises(Failure, match="not supported") as caught:
         body_of(coding, 10)

@@ -100,7 +100,6 @@ async def test_phases_add_up_over_redirects(net, server):
         ("file:///etc/passwd", "neither http nor https"),
         ("ftp://127.0.0.1/", "neither http nor https"),
         ("javascript:alert(1)", "neither http nor https"),
-        ("http://", "neither http nor https"),
         ("http://[bad]/", "leads to no URL"),
         ("http://127.0.0.1:99999/", "no port"),
     ],

@@ -162,6 +162,26 @@ async def test_plain_http_where_tls_is_expected_fails_as_tls(net):
     assert "wrong version number" in str(failure)
 
 
+def refusing(tls):
+    """Shake hands by hand and send the alert of a refusal, which asyncio's servers do not."""
+
+    async def shakes(reader, writer):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        session = tls.wrap_bio(incoming, outgoing, server_side=True)
+        while raw := await reader.read(65536):
+            incoming.write(raw)
+            try:
+                session.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+            except ssl.SSLError:
+                writer.write(outgoing.read())
+                return
+            writer.write(outgoing.read())
+
+    return shakes
+
+
 async def test_a_version_we_refuse_fails_as_tls(net, authority):
     tls = context(authority, "127.0.0.1")
     with pytest.warns(DeprecationWarning):
@@ -169,8 +189,10 @@ async def test_a_version_we_refuse_fails_as_tls(net, authority):
     tls.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning):
         tls.minimum_version = ssl.TLSVersion.TLSv1
-    async with raw_server(ok(), tls=tls) as server:
-        assert (await failed(net, server.url())).kind is FailureKind.TLS
+    async with raw_server(refusing(tls)) as server:
+        failure = await failed(net, server.url().replace("http:", "https:"))
+    assert failure.kind is FailureKind.TLS
+    assert "alert protocol version" in str(failure)
 
 
 async def test_a_connection_closed_during_the_handshake_is_a_reset_that_says_so(net):
@@ -186,8 +208,8 @@ async def test_a_client_certificate_we_lack_fails_as_tls(net, authority):
     tls = context(authority, "127.0.0.1")
     authority.configure_trust(tls)
     tls.verify_mode = ssl.CERT_REQUIRED
-    async with raw_server(ok(), tls=tls) as server:
-        failure = await failed(net, server.url())
+    async with raw_server(refusing(tls)) as server:
+        failure = await failed(net, server.url().replace("http:", "https:"))
     assert failure.kind is FailureKind.TLS
     assert "certificate required" in str(failure)
 

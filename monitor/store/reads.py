@@ -129,6 +129,12 @@ def incident(connection: Connection, number: int) -> IncidentRecord | None:
     )
 
 
+def next_number(connection: Connection) -> int:
+    """One more than the highest number of any incident; 1 when there is none."""
+    highest = connection.execute(select(func.max(INCIDENT.c.number))).scalar()
+    return (highest or 0) + 1
+
+
 def last_seq(connection: Connection, incident_id: str) -> int:
     """The highest seq of the incident's notices over all channels, 0 when it has none."""
     highest = select(func.max(NOTICE.c.seq)).where(NOTICE.c.incident_id == incident_id)

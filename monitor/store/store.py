@@ -152,8 +152,8 @@ class Store:
             self._fenced(writer, writes.explain, change, refused)
 
     async def next_number(self) -> int:
-        """A number for a new incident, given out once; unused ones leave gaps."""
-        return await self._write(writes.next_number)
+        """One more than the highest number of any incident; 1 when there is none."""
+        return await self._read(reads.next_number)
 
     async def open_incidents(self) -> list[Incident]:
         """Those not resolved, oldest first."""

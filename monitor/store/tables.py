@@ -86,7 +86,6 @@ class InstanceRow(Row, table=True):
     holder: str
     held_since: datetime = Field(sa_type=UtcInstant)
     seen_at: datetime = Field(sa_type=UtcInstant)
-    last_number: int
 
 
 class IncidentRow(Row, table=True):

@@ -46,7 +46,7 @@ def take_lease(connection: Connection, holder: str, now: datetime) -> tuple[str,
     if taken is not None:
         return taken.instance, taken.fence
     minted = {"id": 1, "instance": str(ULID.from_datetime(now)), "created_at": now}
-    connection.execute(insert(INSTANCE).values(**minted, fence=1, last_number=0, **mine))
+    connection.execute(insert(INSTANCE).values(**minted, fence=1, **mine))
     return str(minted["instance"]), 1
 
 
@@ -63,12 +63,6 @@ def require_fence(connection: Connection, fence: int) -> None:
 def sign(connection: Connection, now: datetime) -> None:
     """Write that the holder was alive at `now`."""
     connection.execute(update(INSTANCE).values(seen_at=now))
-
-
-def next_number(connection: Connection) -> int:
-    """A number that no incident has had or will have but the one it is for."""
-    statement = update(INSTANCE).values(last_number=INSTANCE.c.last_number + 1)
-    return int(connection.execute(statement.returning(INSTANCE.c.last_number)).scalar_one())
 
 
 def commit(connection: Connection, change: Change) -> None:

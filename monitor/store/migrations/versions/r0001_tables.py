@@ -56,7 +56,6 @@ def _instance() -> None:
         _word("holder"),
         _instant("held_since"),
         _instant("seen_at"),
-        _count("last_number"),
     )
 
 
