@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 import gzip
 import zlib
+from itertools import pairwise
 
+import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.model import FailureKind
+from monitor.net.answer import Answer
+from monitor.net.failure import Failure
+from monitor.net.limits import Limits
 from monitor.net.trace import Trace
 from tests.net_fixtures import failed, got, made_net, ok, raw_server
 
@@ -299,6 +306,44 @@ async def test_an_unsupported_coding_is_named(net):
 async def test_a_coded_body_that_ends_early_fails(net):
     half = gzip.compress(b"hello" * 100)[:-9]
     assert "ends early" in await broken(net, ok(half, b"Content-Encoding: gzip"))
+
+
+# ------------------------------------------------------------------------ whatever comes
+
+ANSWERS = [
+    ok(),
+    CHUNKED + b"5\r\nhello\r\n0\r\nX: y\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 404 Not\r\nX: y\r\n z\r\n\r\nto the end",
+    ok(gzip.compress(b"hello"), b"Content-Encoding: gzip"),
+    b"HTTP/1.1 200 OK\nContent-Length: 5\nContent-Length: 5\n\nhello",
+]
+PIECES = st.sampled_from(
+    [b"\r", b"\n", b"\r\n\r\n", b" ", b":", b"\0", b"0", b"9", b"\xff", b",", b"chunked", b""]
+)
+MARKS = st.lists(st.tuples(st.integers(0, 120), st.integers(0, 3), PIECES), max_size=3)
+
+
+def judged(raw, cuts):
+    """What an answer comes to when it arrives cut in pieces: a failure's kind, or its content."""
+    warnings = []
+    answer = Answer("GET", Limits(), warnings.append)
+    edges = [0, *sorted(min(each, len(raw)) for each in cuts), len(raw)]
+    try:
+        for start, stop in pairwise(edges):
+            if not answer.done:
+                answer.feed(raw[start:stop])
+        answer.end()
+        response = answer.response(httpx.Request("GET", "http://a.example/"))
+    except Failure as failure:
+        return failure.kind
+    return response.status_code, response.headers.raw, response.content
+
+
+@given(st.sampled_from(ANSWERS), MARKS, st.lists(st.integers(0, 150), max_size=6))
+def test_a_damaged_answer_comes_to_the_same_however_it_is_cut(raw, marks, cuts):
+    for at, gone, put in marks:
+        raw = raw[:at] + put + raw[at + gone :]
+    assert judged(raw, cuts) == judged(raw, []) == judged(raw, range(len(raw)))
 
 
 # ------------------------------------------------------------------------ what is sent

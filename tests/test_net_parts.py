@@ -262,7 +262,7 @@ def test_a_warning_is_noted_once():
 
 
 def test_remote_text_is_shown_in_one_short_printable_line():
-    text = shown("a\r\nb\x1b[31m\u202e" + "x" * 500)
+    text = shown("a\r\nb\x1b[31m\u202e" + "x" * 500, 120)
     assert text.isprintable()
     assert len(text) == 120
     assert shown(b"\xff\x00ok") == "ÿ?ok"

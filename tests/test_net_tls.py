@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 from datetime import UTC, datetime
 
@@ -184,10 +186,10 @@ def refusing(tls):
 
 async def test_a_version_we_refuse_fails_as_tls(net, authority):
     tls = context(authority, "127.0.0.1")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
         tls.maximum_version = ssl.TLSVersion.TLSv1_1
     tls.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
         tls.minimum_version = ssl.TLSVersion.TLSv1
     async with raw_server(refusing(tls)) as server:
         failure = await failed(net, server.url().replace("http:", "https:"))
@@ -219,8 +221,9 @@ async def test_a_body_cut_off_without_the_end_of_tls_is_a_warning(net, authority
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\n\r\nperhaps all")
         await writer.drain()
-        raw = writer.transport.get_extra_info("socket")
-        raw.shutdown(1)
+        fileno = writer.transport.get_extra_info("socket").fileno()
+        with socket.socket(fileno=os.dup(fileno)) as below:
+            below.shutdown(socket.SHUT_WR)
         await asyncio.Event().wait()
 
     trace = Trace()

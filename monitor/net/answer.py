@@ -115,7 +115,7 @@ class Answer:
         while self.status < 200:
             beginning = bytes(self._buffer[: len(_BEGINNING)])
             if not _BEGINNING.startswith(beginning):
-                raise _broken(f'the answer is not HTTP/1: "{shown(bytes(self._buffer[:60]), 60)}"')
+                raise _broken(f'the answer is not HTTP/1: "{shown(bytes(self._buffer[:60]))}"')
             end = _END_OF_HEAD.search(self._buffer, max(0, self._scanned - 2))
             size = end.end() if end else len(self._buffer)
             if self._head_bytes + size > self._limits.header_bytes:
@@ -137,7 +137,7 @@ class Answer:
         match = _STATUS_LINE.match(head)
         if match is None:
             line = head.partition(b"\r\n")[0]
-            raise _broken(f'the status line is not valid: "{shown(line, 60)}"')
+            raise _broken(f'the status line is not valid: "{shown(line)}"')
         if head.count(b"\n") - 2 > self._limits.header_lines:
             raise _broken(f"the head has more than {self._limits.header_lines} lines")
         self._version, self.reason = match[1], shown(match[3] or b"")
@@ -234,7 +234,7 @@ class Answer:
         if not encodings:
             return
         if len(encodings) > 1 or encodings[0].lower() != b"chunked":
-            said = shown(b", ".join(encodings), 60)
+            said = shown(b", ".join(encodings))
             raise _broken(f'the transfer encoding is not chunked, exactly so: "{said}"')
         if self._version == b"0":
             raise _broken("a transfer encoding in HTTP/1.0")
@@ -249,7 +249,7 @@ class Answer:
         self._body = body_of(coding, self._limits.body_bytes)
         self._decoded = coding.strip().lower() not in ("", "identity")
         if self._decoded:
-            self._warn(f"the body came coded though identity was asked for: {shown(coding, 60)}")
+            self._warn(f"the body came coded though identity was asked for: {shown(coding)}")
         elif length is not None and int(length) > self._limits.body_bytes:
             raise too_long(self._limits.body_bytes)
 

@@ -20,8 +20,12 @@ class Failure(httpx.TransportError):
         self.kind = kind
 
 
-def shown(remote: bytes | str, size: int = 120) -> str:
-    """Remote text in one line: printable characters only, at most `size` of them."""
+def shown(remote: bytes | str, size: int = 2000) -> str:
+    """Remote text in one line: printable characters only, at most `size` of them.
+
+    That is longer than what is kept of a message, which is redacted before it is cut: a secret
+    cut in half would no longer be recognised.
+    """
     text = remote.decode("latin-1") if isinstance(remote, bytes) else remote
     line = "".join(c if c.isprintable() else "?" for c in text[: size + 1])
     return line if len(line) <= size else line[: size - 1] + "…"

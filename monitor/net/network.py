@@ -8,7 +8,6 @@ deadline; nothing is kept open between exchanges, and nothing is tried twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from ssl import SSLContext
 
 import httpx
@@ -16,7 +15,7 @@ import httpx
 from monitor.clock import Clock
 from monitor.model import FailureKind, Vantage
 from monitor.net.addresses import Network
-from monitor.net.failure import Failure
+from monitor.net.failure import Failure, shown
 from monitor.net.hop import Place, Wishes, hop
 from monitor.net.limits import Limits
 from monitor.net.progress import Progress
@@ -32,6 +31,7 @@ _CHANNEL_HEADERS = {
     "user-agent": "prospect-uptime-monitor",
 }
 _PATIENCE = 10.0
+_MESSAGE_CHARS = 300
 
 
 class _Contexts(dict[bool, SSLContext]):
@@ -61,13 +61,8 @@ class Net:
         self.limits = limits
         self.redactor = redactor
         self._allow = tuple(allow_private)
-        self._nameservers = nameservers
+        self._resolver = Resolver(clock, limits.dns, limits.name_age, nameservers)
         self._contexts = _Contexts()
-
-    @cached_property
-    def resolver(self) -> Resolver:
-        """The names and their addresses, shared by all exchanges."""
-        return Resolver(self.clock, self.limits.dns, self.limits.name_age, self._nameservers)
 
     async def exchange(
         self,
@@ -86,7 +81,7 @@ class Net:
         `deadline` is the seconds allowed for everything. The trace is filled on the way, also when
         this fails. Raises Failure, its message redacted, and CancelledError.
         """
-        place = Place(vantage, self.limits, self._allow, self.resolver, self._contexts)
+        place = Place(vantage, self.limits, self._allow, self._resolver, self._contexts)
         wishes = Wishes(fresh, follow_redirects, verify_tls, strict_http)
         progress = Progress(trace, self.clock.monotonic, deadline)
         try:
@@ -118,7 +113,7 @@ class Net:
 
     async def aclose(self) -> None:
         """Give up what is in flight on nobody's behalf."""
-        await self.resolver.aclose()
+        await self._resolver.aclose()
 
     async def _followed(
         self, place: Place, request: httpx.Request, progress: Progress, wishes: Wishes
@@ -136,7 +131,7 @@ class Net:
         raise Failure(FailureKind.PROTOCOL, f"more than {self.limits.redirects} redirects")
 
     def _redacted(self, failure: Failure) -> Failure:
-        return Failure(failure.kind, self.redactor.text(str(failure)))
+        return Failure(failure.kind, shown(self.redactor.text(str(failure)), _MESSAGE_CHARS))
 
 
 class _Transport(httpx.AsyncBaseTransport):

@@ -119,7 +119,7 @@ def _name(parts: object) -> str:
     """Write a distinguished name in one line: `commonName=example.org, countryName=GB`."""
     if not isinstance(parts, tuple):
         return ""
-    return shown(", ".join(f"{key}={value}" for part in parts for key, value in part), 400)
+    return shown(", ".join(f"{key}={value}" for part in parts for key, value in part))
 
 
 def _instant(spelled: object) -> datetime:
@@ -128,6 +128,6 @@ def _instant(spelled: object) -> datetime:
 
 def _failed(error: ssl.SSLError) -> Failure:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Failure(FailureKind.TLS, f"certificate refused: {shown(error.verify_message, 200)}")
+        return Failure(FailureKind.TLS, f"certificate refused: {shown(error.verify_message)}")
     reason = (error.reason or str(error)).replace("_", " ").lower()
-    return Failure(FailureKind.TLS, f"TLS failed: {shown(reason, 200)}")
+    return Failure(FailureKind.TLS, f"TLS failed: {shown(reason)}")

@@ -1,0 +1,110 @@
+"""The nouns of the monitor, as frozen values.
+
+What flows: a `Cell` is due, a probe of it yields a `Result`; detection turns results into a
+`Verdict` on a service; policy turns a verdict into a `Decision`; an `Incident` is opened or moved
+by it, and every move is one `Change`, committed whole; each `Notice` in it is one message owed to
+one channel.
+
+Conventions: an instant is an aware UTC `datetime`; a duration is `float` seconds; a field named
+`*_mono` is a reading of the monotonic clock in seconds. Everything here can be written as JSON
+and read back equal. Nothing here does anything.
+"""
+
+from monitor.model.concluded import (
+    Dimension,
+    Extent,
+    Impact,
+    Interval,
+    Outage,
+    Stage,
+    Verdict,
+    VerdictReason,
+)
+from monitor.model.decided import ClosedReason, Decision, DecisionReason, Priority, Role
+from monitor.model.promised import (
+    Action,
+    Change,
+    ErrorSeen,
+    EventKind,
+    Incident,
+    IncidentState,
+    Message,
+    Notice,
+    NoticeState,
+    TimelineEvent,
+)
+from monitor.model.seen import Certificate, Evidence, FailureKind, Outcome, Phases, Result
+from monitor.model.shown import CheckState, ServiceState, VantageState
+from monitor.model.watched import (
+    CONTROL,
+    MONITOR,
+    SHARED,
+    AllUsersScope,
+    Audience,
+    Cell,
+    CellKey,
+    Check,
+    Deployment,
+    Estate,
+    EvidenceKind,
+    Need,
+    Rules,
+    Service,
+    Target,
+    Vantage,
+)
+from monitor.model.ways_out import Accepted, Channel, DeliveryError
+
+__all__ = [
+    "CONTROL",
+    "MONITOR",
+    "SHARED",
+    "Accepted",
+    "Action",
+    "AllUsersScope",
+    "Audience",
+    "Cell",
+    "CellKey",
+    "Certificate",
+    "Change",
+    "Channel",
+    "Check",
+    "CheckState",
+    "ClosedReason",
+    "Decision",
+    "DecisionReason",
+    "DeliveryError",
+    "Deployment",
+    "Dimension",
+    "ErrorSeen",
+    "Estate",
+    "EventKind",
+    "Evidence",
+    "EvidenceKind",
+    "Extent",
+    "FailureKind",
+    "Impact",
+    "Incident",
+    "IncidentState",
+    "Interval",
+    "Message",
+    "Need",
+    "Notice",
+    "NoticeState",
+    "Outage",
+    "Outcome",
+    "Phases",
+    "Priority",
+    "Result",
+    "Role",
+    "Rules",
+    "Service",
+    "ServiceState",
+    "Stage",
+    "Target",
+    "TimelineEvent",
+    "Vantage",
+    "VantageState",
+    "Verdict",
+    "VerdictReason",
+]

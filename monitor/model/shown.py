@@ -1,0 +1,44 @@
+"""What things look like now, for people and programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitor.model.concluded import Impact, Interval, Stage
+from monitor.model.watched import Audience, Need
+
+
+@dataclass(frozen=True, slots=True)
+class CheckState:
+    """What one check of a service looks like now. `phase` is detection's own word for it."""
+
+    name: str
+    need: Need
+    phase: str
+    impact: Impact
+    failing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """What a service looks like now; `since` is when its present trouble began, if any."""
+
+    name: str
+    title: str
+    audience: Audience
+    impact: Impact
+    stage: Stage | None
+    since: Interval | None
+    known_by: str
+    checks: tuple[CheckState, ...]
+    incidents: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VantageState:
+    """Whether a vantage can be believed now, and in words why."""
+
+    name: str
+    network: str
+    healthy: bool
+    reason: str
