@@ -101,15 +101,23 @@ def think(mind: Mind, event: detection.Event, now: Now) -> Thought:
 def resume(
     mind: Mind, incidents: Sequence[Incident], outages: Sequence[Outage], now: Now, unobserved: str
 ) -> list[Change]:
-    """Take up what an earlier process left open; `unobserved` says what it did not see."""
-    for outage in outages:
-        mind.outages[outage.unit, track_of(outage.impact, outage.reason)] = outage
-        detection.resume(mind.detection, _declared_of(outage, now), now.mono)
+    """Take up what an earlier process left open; `unobserved` says what it did not see.
+
+    An outage of what is no longer configured is closed, and an incident that rests on no other is
+    resolved: nothing could ever end it. What that process had not come to tell is told now.
+    """
     changes = []
+    for outage in outages:
+        if detection.resume(mind.detection, _declared_of(outage, now), now.mono):
+            mind.outages[outage.unit, track_of(outage.impact, outage.reason)] = outage
+        else:
+            changes.append(Change(outages=(replace(outage, closed_at=now.at),)))
     for incident in incidents:
         mind.open[incident.subject] = incident
         event = TimelineEvent(incident.id, now.at, ACTOR, EventKind.UNOBSERVED, unobserved)
         changes.append(Change(events=(event,)))
+    for service in sorted({known.service for known in (*outages, *incidents)}):
+        changes += _no_longer_quiet(mind, service, now)
     return changes
 
 
@@ -155,7 +163,7 @@ def _declared(mind: Mind, declared: Declared, now: Now) -> list[Change]:
     verdict = _merged(mind, subject, outage, declared.known_by, now)
     change = Change(outages=(outage,))
     case = _Case(mind, now, subject, service, verdict, declared.results, change)
-    if verdict.impact is not Impact.SOME or not _down_for_everyone(mind, verdict.service):
+    if not _quiet(mind, outage):
         change = _incident_change(case)
     if outage.closed_at is not None:
         del mind.outages[outage.unit, track_of(outage.impact, outage.reason)]
@@ -254,7 +262,7 @@ def _merged(mind: Mind, subject: str, newest: Outage, known_by: str, now: Now) -
         at=now.at,
         checks=tuple(sorted({o.check for o in failing or outages})),
         extent=widest.extent,
-        began=min((o.began for o in outages), key=_before),
+        began=lifecycle.earliest([o.began for o in outages]),
         recovered=max((o.recovered for o in outages if o.recovered), key=_before, default=None),
         watch_until=max((o.watch_until for o in watched if o.watch_until), default=None),
         episode=max(o.episodes for o in outages),
@@ -268,33 +276,55 @@ def _before(interval: Interval) -> datetime:
     return interval.before
 
 
-def _down_for_everyone(mind: Mind, service: str) -> bool:
-    return any(
-        outage.service == service and outage.impact is Impact.ALL and outage.watch_until is None
-        for outage in mind.outages.values()
+def _quiet(mind: Mind, outage: Outage) -> bool:
+    """Whether it is a part of what is down for everyone anyway.
+
+    One tenant's outage hides nothing of another's, and an excluded deployment's nothing of the
+    hosted service.
+    """
+    tenant, deployment = _whose(mind, outage)
+    return outage.impact is Impact.SOME and any(
+        other.service == outage.service
+        and other.impact is Impact.ALL
+        and other.watch_until is None
+        and _whose(mind, other) in ((None, deployment), (tenant, deployment))
+        for other in mind.outages.values()
     )
+
+
+def _whose(mind: Mind, outage: Outage) -> tuple[str | None, Deployment]:
+    """The tenant (None: everyone) and the deployment that an outage is about."""
+    machine = mind.detection.machines.get(outage.unit)
+    if machine is None:
+        return None, Deployment.HOSTED
+    return machine.population.tenant, machine.population.deployment
 
 
 def _no_longer_quiet(mind: Mind, service: str, now: Now) -> list[Change]:
     """Everyone is back: what still fails in part, or recovered meanwhile, is told now."""
-    if _down_for_everyone(mind, service):
-        return []
-    parts = {
+    subjects = {
         subject_of(mind, outage)[0]: outage
         for outage in mind.outages.values()
-        if outage.service == service and outage.impact is Impact.SOME
+        if outage.service == service
     }
     changes = []
-    for subject, outage in parts.items():
-        known = mind.open.get(subject)
-        verdict = _merged(mind, subject, outage, known.known_by if known else "", now)
-        of_service = subject_of(mind, outage)[1]
-        changes.append(_incident_change(_Case(mind, now, subject, of_service, verdict)))
+    for subject, outage in subjects.items():
+        if outage.impact is Impact.SOME and not _quiet(mind, outage):
+            changes.append(_incident_change(_still(mind, subject, outage, now)))
     for incident in list(mind.open.values()):
-        partial = incident.service == service and incident.impact is Impact.SOME
-        if partial and incident.subject not in parts:
+        if incident.service == service and incident.subject not in subjects:
             changes.append(_resolved(mind, now, incident, Change()))
     return [change for change in changes if change != Change()]
+
+
+def _still(mind: Mind, subject: str, outage: Outage, now: Now) -> _Case:
+    """What is known of a subject, without anything having been declared just now."""
+    track = track_of(outage.impact, outage.reason)
+    machine = mind.detection.machines.get(outage.unit)
+    told = machine.outages.open.get(track) if machine else None
+    verdict = _merged(mind, subject, outage, told.known_by if told else "", now)
+    results = machine.failures() if machine and subject not in mind.open else ()
+    return _Case(mind, now, subject, subject_of(mind, outage)[1], verdict, results)
 
 
 # --------------------------------------------------------------------------- incidents
@@ -354,9 +384,8 @@ def _update(case: _Case, incident: Incident) -> Change:
         incident, verdict, decision, title=title, scope=scope, results=case.results
     )
     text = f"Now: {moved.title}. {moved.known_by}"
-    raised = moved.route != incident.route or moved.priority is not incident.priority
     notices: tuple[Notice, ...] = ()
-    if raised:
+    if _raised(incident, moved):
         said = f"{text} {decision.sentence}"
         notices = _notices(mind, case.now, moved, Action.UPDATE, said, before=incident)
     return replace(
@@ -377,21 +406,41 @@ def _recovered(case: _Case, incident: Incident) -> Change:
 
 
 def _relapsed(case: _Case, incident: Incident) -> Change:
-    moved = lifecycle.relapse(incident, case.verdict.episode)
-    return _turned(case, incident, moved, EventKind.RELAPSED, wording.relapsed_text(moved))
+    verdict = case.verdict
+    decision = decide(verdict, case.service, case.mind.calendar, case.mind.policy)
+    moved = lifecycle.relapse(
+        incident,
+        verdict,
+        decision,
+        title=wording.title_of(verdict, case.service),
+        scope=wording.scope_of(verdict, case.service),
+        results=case.results,
+    )
+    text = wording.relapsed_text(moved)
+    if _raised(incident, moved):
+        text = f"{text} {decision.sentence}"
+    return _turned(case, incident, moved, EventKind.RELAPSED, text)
+
+
+def _raised(before: Incident, moved: Incident) -> bool:
+    """Whether more people are to be told, or with more urgency."""
+    return moved.route != before.route or moved.priority is not before.priority
 
 
 def _turned(case: _Case, incident: Incident, moved: Incident, kind: EventKind, text: str) -> Change:
     """It recovered or relapsed; once it is known to be flapping, only the timeline says so."""
     notices: tuple[Notice, ...] = ()
     flapping = case.verdict.reason is VerdictReason.FLAPPING
-    if not flapping or moved.episodes <= case.service.rules.flap_episodes:
-        notices = _notices(case.mind, case.now, moved, Action.UPDATE, text)
+    raised = _raised(incident, moved)
+    if raised or not flapping or moved.episodes <= case.service.rules.flap_episodes:
+        before = incident if raised else None
+        notices = _notices(case.mind, case.now, moved, Action.UPDATE, text, before=before)
     return replace(
         case.change,
         incident=_kept(case.mind, moved),
         was_version=incident.version,
         events=(_event(case, moved, kind, text),),
+        evidence=case.results[:_EVIDENCE_KEPT],
         notices=notices,
     )
 

@@ -41,11 +41,12 @@ async def tunnels(reader, writer):
     there, back = await asyncio.open_connection(host, int(port))
     writer.write(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
     pumps = {asyncio.create_task(pumped(reader, back)), asyncio.create_task(pumped(there, writer))}
-    _, waiting = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-    for pump in waiting:
-        pump.cancel()
-    await asyncio.gather(*pumps, return_exceptions=True)
-    back.close()
+    try:
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for pump in pumps:
+            pump.cancel()
+        back.close()
 
 
 def remembering(heads, script):

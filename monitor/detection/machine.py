@@ -88,12 +88,13 @@ class Machine:
     def result(self, memory: Memory, result: Result, now: float, *, counted: bool) -> list[Action]:
         """A probe answered. `counted`: its silence has already been taken for FAIL."""
         cell, vote = memory.key, _vote(memory, result)
-        self._unproven.note(memory, result)
+        seen = cell.vantage in self._sight.healthy(now)
+        self._unproven.note(memory, result, seen=seen)
         if vote is True:
             self._failing.pop(cell, None)
         elif vote is False:
             self._failing[cell] = None
-        if cell.vantage in self._sight.healthy(now):
+        if seen:
             self._trace(cell, result, vote)
         self._series.answer(cell, result.sent_mono, vote, counted=counted)
         actions = self._stage_a_answer(cell, result.sent_mono, vote, now)
@@ -122,7 +123,8 @@ class Machine:
     def lost(self, cell: CellKey, sent: float) -> None:
         """A probe will never answer."""
         self._series.answer(cell, sent, None, counted=False)
-        self._awaiting.discard(cell)
+        if sent >= self._asked_at:
+            self._awaiting.discard(cell)
 
     def control_answered(self, cell: CellKey) -> None:
         """A control that a round waits for has answered, or gone silent."""
@@ -166,7 +168,7 @@ class Machine:
         if declared.stage is not Stage.FAILING:
             return
         if declared.reason is VerdictReason.NEVER_WORKED:
-            self._unproven.targets.update(dict.fromkeys(declared.extent.members))
+            self._unproven.restore(declared.extent.members, now)
             return
         if declared.impact is Impact.ALL:
             self.phase, self.part = Phase.ALL, None
@@ -334,7 +336,7 @@ class Machine:
             extent=extent,
             began=began,
             known_by=known_by,
-            results=self._failures_of(self._failing),
+            results=self.failures(),
             now=now,
         )
 
@@ -358,7 +360,7 @@ class Machine:
             extent=extent,
             began=self._part_began(part),
             known_by=part_sentence(self.population.check, extent, total.failed / total.votes),
-            results=self._failures_of(self._failing),
+            results=self.failures(),
             now=now,
         )
 
@@ -404,10 +406,12 @@ class Machine:
         if good and (places >= 2 or self._declared_from_one_place()):
             sweeps.append(counted.started)
         else:
+            if sweeps and not good:
+                self._turning.forget_end()
             sweeps.clear()
-        if len(sweeps) >= rules.recovery_rounds and now - sweeps[0] >= rules.recovery_span:
-            return list(self._recover_all(now))
-        return [] if good else list(self._leave_part(now))
+        told = list(self._leave_part(now))
+        enough = len(sweeps) >= rules.recovery_rounds and now - sweeps[0] >= rules.recovery_span
+        return list(self._recover_all(now)) if enough and not told else told
 
     def _declared_from_one_place(self) -> bool:
         declared = self.outages.open.get(Track.ALL)
@@ -449,13 +453,21 @@ class Machine:
         return Span(first.passed_sent, first.first_failed or 0.0)
 
     def _rest_came_back(self, now: float) -> Span:
-        """When what is outside the part passed again, by the first of its cells to do so."""
+        """When what is outside the part passed again, by the first of its cells to do so.
+
+        A cell that has passed since before the outage says nothing of its end.
+        """
         outside = [c for c in sampled_cells(self.population, ()) if not self._inside_part(c)]
-        back = [m for m in map(self.memories.__getitem__, outside) if m.first_passed is not None]
+        began = self.outages.open[Track.ALL].began.before
+        back = [m for m in map(self.memories.__getitem__, outside) if (m.first_passed or 0) > began]
         if not back:
             return Span(None, now)
         first = min(back, key=lambda m: m.first_passed or 0.0)
         return Span(first.failed_sent, first.first_passed or now)
+
+    def failures(self) -> tuple[Result, ...]:
+        """The latest failures of the cells that fail now, at most a hundred."""
+        return self._failures_of(self._failing)
 
     def _failures_of(self, cells: Iterable[CellKey]) -> tuple[Result, ...]:
         found = (self.memories[cell].last_failure for cell in cells)

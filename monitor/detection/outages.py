@@ -96,8 +96,10 @@ class Outages:
         fresh = replace(fresh, began=was.began, episode=was.episode)
         if was.stage is Stage.WATCHING:
             return self._tell(track, self._relapse(track, fresh))
+        if was.reason is VerdictReason.FLAPPING:
+            fresh = replace(fresh, reason=was.reason)
         same = (was.extent.dimension, was.extent.members) == (extent.dimension, extent.members)
-        if same and reason in (was.reason, VerdictReason.ONE_LOCATION):
+        if same and fresh.reason in (was.reason, VerdictReason.ONE_LOCATION):
             return []
         return self._tell(track, fresh)
 

@@ -93,10 +93,11 @@ class Round:
         if vote is not None:
             (self.passed if vote else self.failed)[cell] += 1
 
-    def turn(self, cell: CellKey) -> None:
-        """A late PASS overrides the FAIL that its silence was counted as."""
+    def turn(self, cell: CellKey, vote: bool | None) -> None:
+        """A late answer overrides the FAIL that its silence was counted as."""
         self.failed[cell] -= 1
-        self.passed[cell] += 1
+        if vote is not None:
+            (self.passed if vote else self.failed)[cell] += 1
 
     def passes(self) -> int:
         """PASS votes so far, from any vantage."""
@@ -109,7 +110,10 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A closed round's votes from healthy vantages, added up along each dimension."""
+    """A closed round's votes from healthy vantages, added up along each dimension.
+
+    `vantages` are those that voted: a healthy one whose probes said nothing has seen nothing.
+    """
 
     started: float
     patient: bool
@@ -153,7 +157,8 @@ def count(
             tally.failed += failed
     enough = bool(cells) and heard >= rules.coverage * len(cells) and total.votes > 0
     finding = _finding(total, by, rules) if enough else Finding.NOTHING
-    return Counted(round_.started, round_.patient, finding, total, by, sight, heard)
+    voted = tuple(name for name in sight if by[Dimension.VANTAGE][name].votes)
+    return Counted(round_.started, round_.patient, finding, total, by, voted, heard)
 
 
 def _finding(total: Tally, by: Mapping[Dimension, Mapping[str, Tally]], rules: Rules) -> Finding:

@@ -40,6 +40,7 @@ class Series:
         "_population",
         "_rules",
         "_run",
+        "_run_from_few_since",
         "_sight",
         "history",
         "last_started",
@@ -63,12 +64,14 @@ class Series:
         self.quiet = self.refuted = 0
         self.quiet_since: float | None = None
         self._run: list[Counted] = []
+        self._run_from_few_since: float | None = None
         self._path: tuple[FailingSet, float] | None = None
 
     def void_open(self) -> None:
         """Give up the open rounds, and the run that they would have gone on."""
         self.open.clear()
         self._run.clear()
+        self._run_from_few_since = None
 
     # ----------------------------------------------------------------- one round
 
@@ -102,10 +105,10 @@ class Series:
         return not passing and len(self.open) < self._rules.rounds_needed
 
     def answer(self, cell: CellKey, sent: float, vote: bool | None, *, counted: bool) -> None:
-        """An answer votes in the round it was sent in; a late PASS turns its counted silence."""
+        """An answer votes in the round it was sent in; a late one turns its counted silence."""
         for round_ in self.open:
-            if counted and vote and round_.spans(sent) and cell in round_.planned:
-                round_.turn(cell)
+            if counted and round_.spans(sent) and cell in round_.planned:
+                round_.turn(cell, vote)
                 return
             if not counted and round_.takes(cell, sent):
                 round_.answer(cell, vote)
@@ -135,6 +138,7 @@ class Series:
         self.history = [*self.history, counted][-self._rules.share_rounds :]
         if counted.finding is Finding.EVERYONE and (self._run or counted.patient):
             self._run = [*self._run, counted][-4 * self._rules.rounds_one_location :]
+            self._note_places(counted)
         else:
             self.refuted += 1
             self.void_open()
@@ -159,8 +163,9 @@ class Series:
         run, rules = self._run, self._rules
         reason, needed = VerdictReason.EVERYONE_TWICE, rules.rounds_needed
         if sum(self._sight.networks(c.vantages) >= 2 for c in run) < needed:
-            few = self._sight.few_since
-            if few is None or now - few <= 2 * self._population.interval:
+            known = (self._run_from_few_since, self._sight.few_since)
+            few = min((since for since in known if since is not None), default=now)
+            if now - few <= 2 * self._population.interval:
                 return None
             reason, needed = VerdictReason.ONE_LOCATION, rules.rounds_one_location
         if len(run) < needed or survivors(run) or _score(run, rules) < rules.score_needed:
@@ -183,6 +188,13 @@ class Series:
             return self._lasting(part, now)
         self._path = None
         return part or self._failing_share(telling)
+
+    def _note_places(self, counted: Counted) -> None:
+        """Since when the run has been seen from fewer than two places, whatever their health."""
+        if self._sight.networks(counted.vantages) >= 2:
+            self._run_from_few_since = None
+        elif self._run_from_few_since is None:
+            self._run_from_few_since = counted.started
 
     def _failing_share(self, telling: Sequence[Counted]) -> FailingSet | None:
         votes = sum(c.total.votes for c in telling)

@@ -21,9 +21,13 @@ class _Control:
     silent: bool = False
 
     def good(self, now: float) -> bool:
+        return now <= self.good_until()
+
+    def good_until(self) -> float:
+        """The last moment at which it vouches, unless something is heard of it before."""
         if self.failed or self.silent or self.passed_at is None:
-            return False
-        return now - self.passed_at <= self.good_for
+            return float("-inf")
+        return self.passed_at + self.good_for
 
 
 @dataclass(slots=True)
@@ -38,13 +42,15 @@ class _View:
 class Sight:
     """The health of every vantage, and since when fewer than two places can be believed."""
 
-    __slots__ = ("_of_control", "_views", "few_since", "none_since")
+    __slots__ = ("_healthy", "_healthy_until", "_of_control", "_views", "few_since", "none_since")
 
     def __init__(
         self, vantages: Iterable[Vantage], controls: Iterable[Check], rules: Rules
     ) -> None:
         self._views = {v.name: _View(v) for v in vantages}
         self._of_control: dict[CellKey, _Control] = {}
+        self._healthy: tuple[str, ...] = ()
+        self._healthy_until = float("-inf")
         self.few_since: float | None = None
         self.none_since: float | None = None
         for check in controls:
@@ -70,6 +76,7 @@ class Sight:
         """A control answered; INVALID says nothing of it."""
         control = self._of_control[cell]
         control.silent = False
+        self._healthy_until = float("-inf")
         if outcome is Outcome.PASS:
             control.failed = False
             control.passed_at = observed
@@ -79,23 +86,30 @@ class Sight:
     def fell_silent(self, cell: CellKey) -> None:
         """A probe of a control has had no answer for suspiciously long."""
         self._of_control[cell].silent = True
+        self._healthy_until = float("-inf")
 
     def forget_silence(self) -> None:
         """We were not looking: silence says nothing."""
         for control in self._of_control.values():
             control.silent = False
+        self._healthy_until = float("-inf")
 
     def healthy(self, now: float) -> tuple[str, ...]:
-        """The vantages that can be believed now."""
-        return tuple(
-            name
-            for name, view in self._views.items()
-            if not view.controls or 2 * view.good(now) >= len(view.controls)
-        )
+        """The vantages that can be believed now (never before an earlier `now`)."""
+        if now > self._healthy_until:
+            self._healthy = tuple(
+                name
+                for name, view in self._views.items()
+                if not view.controls or 2 * view.good(now) >= len(view.controls)
+            )
+            ends = (control.good_until() for control in self._of_control.values())
+            self._healthy_until = min((end for end in ends if end >= now), default=float("inf"))
+        return self._healthy
 
     def networks(self, vantages: Iterable[str]) -> int:
-        """How many places these vantages are."""
-        return len({self._views[name].vantage.network for name in vantages})
+        """How many places these vantages are; one that is no longer configured is none."""
+        known = [self._views[name] for name in vantages if name in self._views]
+        return len({view.vantage.network for view in known})
 
     def notice(self, now: float) -> None:
         """Keep count of how long there have been fewer than two places, and none."""
@@ -110,6 +124,7 @@ class Sight:
         """Time passed unobserved: it does not count toward any of this."""
         for control in self._of_control.values():
             control.passed_at = control.passed_at and control.passed_at + by
+        self._healthy_until = float("-inf")
         self.few_since = self.few_since and self.few_since + by
         self.none_since = self.none_since and self.none_since + by
 

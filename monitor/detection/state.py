@@ -2,7 +2,8 @@
 
 `step` hands each event to the machine it concerns and gathers what the machines want done. It
 also knows what no machine does: which probes are still unanswered and for how long, whether the
-vantages can be believed, and that a pause in the ticks means this host was not looking.
+vantages can be believed, and that a pause in the ticks means this host was not looking: a FAIL of
+a probe that was under way then says nothing.
 
 An unanswered probe passes three points: suspicious silence, silence late enough to count as FAIL
 in an impatient round, and lost, when its answer can no longer come. One entry a probe waits in a
@@ -12,7 +13,7 @@ heap for the next of them.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from monitor.detection.machine import Machine
@@ -66,6 +67,7 @@ class State:
     waiting: list[tuple[float, int, str, int]] = field(default_factory=list)
     active: dict[str, Machine] = field(default_factory=dict)
     last_tick: float | None = None
+    void_before: float = float("-inf")
     sequence: int = 0
 
     def is_blind(self) -> bool:
@@ -104,31 +106,45 @@ def new_state(
         machine_of=machine_of,
         memories=memories,
         controls=frozenset(sight.control_cells),
-        blind_after=2 * min((m.population.interval for m in machines.values()), default=30.0),
+        blind_after=_blind_after(estate, machines),
         blind=Outages(BLIND_UNIT, sight_rules),
     )
 
 
-def resume(state: State, declared: Declared, now: float) -> None:
+def _blind_after(estate: Estate, machines: Mapping[str, Machine]) -> float:
+    """Seconds without sight before saying so: two intervals, and time to hear of every control."""
+    shortest = min((m.population.interval for m in machines.values()), default=30.0)
+    slowest = max((check.interval + check.timeout for check in estate.controls), default=0.0)
+    return max(2 * shortest, slowest)
+
+
+def resume(state: State, declared: Declared, now: float) -> bool:
     """Take up an outage that an earlier process had declared and not closed.
 
-    An outage of a unit that is no longer configured is left alone.
+    False, and nothing done, when its unit is no longer configured.
     """
     if declared.unit == BLIND_UNIT:
         state.blind.restore(declared)
-    elif declared.unit in state.machines:
-        machine = state.machines[declared.unit]
-        machine.resume(declared, now)
-        state.active[declared.unit] = machine
+        return True
+    machine = state.machines.get(declared.unit)
+    if machine is None:
+        return False
+    machine.resume(declared, now)
+    state.active[declared.unit] = machine
+    return True
 
 
 def step(state: State, event: Event, now: float) -> list[Action]:
     """Take in one event at monotonic time `now` (never before an earlier one's)."""
+    actions: list[Action] = []
+    if state.last_tick is not None and now - state.last_tick > PAUSE:
+        actions = _paused(state, now - state.last_tick, now)
+        state.last_tick = now
     if isinstance(event, Result):
-        return _answered(state, event, now)
+        return actions + _answered(state, event, now)
     if isinstance(event, Sent):
-        return _sent(state, event)
-    return _ticked(state, now)
+        return actions + _sent(state, event)
+    return actions + _ticked(state, now)
 
 
 def wake_at(state: State) -> float:
@@ -142,7 +158,7 @@ def wake_at(state: State) -> float:
 
 def _sent(state: State, event: Sent) -> list[Action]:
     memory = state.memories.get(event.cell)
-    if memory is None:
+    if memory is None or event.id in state.unanswered or event.at <= memory.newest_sent:
         return []
     state.unanswered[event.id] = Unanswered(event.cell, event.at, event.deadline)
     limit = memory.silence_limit(event.deadline, state.rules)
@@ -160,10 +176,13 @@ def _answered(state: State, result: Result, now: float) -> list[Action]:
     memory = state.memories.get(result.cell)
     if memory is None or memory.fingerprint != result.fingerprint:
         return []
-    newest = result.sent_mono > memory.newest_sent
+    if result.outcome is Outcome.FAIL and result.sent_mono < state.void_before:
+        return []
+    valid = result.outcome is not Outcome.INVALID
+    newest = valid and result.sent_mono > memory.newest_sent
     if unanswered is None and not newest:
         return []
-    if newest and result.outcome is not Outcome.INVALID:
+    if newest:
         memory.note(result)
     if result.cell in state.controls:
         state.sight.answered(result.cell, result.outcome, result.observed_mono)
@@ -185,9 +204,8 @@ def _control_heard(state: State, cell: CellKey, now: float) -> list[Action]:
 
 
 def _ticked(state: State, now: float) -> list[Action]:
-    gap = 0.0 if state.last_tick is None else now - state.last_tick
     state.last_tick = now
-    actions = _paused(state, gap, now) if gap > PAUSE else []
+    actions: list[Action] = []
     while state.waiting and state.waiting[0][0] <= now:
         _, _, id_, what = heapq.heappop(state.waiting)
         unanswered = state.unanswered.get(id_)
@@ -208,7 +226,7 @@ def _unanswered_for_long(
     cell, sent = unanswered.cell, unanswered.sent
     if what == _LOST:
         del state.unanswered[id_]
-        if cell in state.machine_of:
+        if cell in state.machine_of and not unanswered.counted:
             state.machine_of[cell].lost(cell, sent)
         return []
     if cell in state.controls:
@@ -231,6 +249,7 @@ def _unanswered_for_long(
 
 def _paused(state: State, gap: float, now: float) -> list[Action]:
     """This host was not looking: silence means nothing, timers move on, controls come first."""
+    state.void_before = now
     state.unanswered.clear()
     state.waiting.clear()
     state.sight.forget_silence()

@@ -41,7 +41,8 @@ class Turning:
         if self._score == 0.0:
             self.onset = None
         self._passes.append(result.sent_mono)
-        if self.back is None:
+        after_last_fail = self._last_fail is None or result.observed_mono > self._last_fail
+        if self.back is None and after_last_fail:
             self.back = Span(self._last_fail, result.observed_mono)
             self._back_sent = result.sent_mono
 

@@ -7,6 +7,8 @@ the last of them has passed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from monitor.detection.population import Memory, Population
 from monitor.model import Dimension, Extent, Outcome, Result
 
@@ -24,13 +26,19 @@ class Unproven:
         self.due = _NEVER
         self._population = population
 
-    def note(self, memory: Memory, result: Result) -> None:
-        """Take in a result, after `memory` has."""
+    def restore(self, targets: Iterable[str], now: float) -> None:
+        """Take up what an earlier process knew; targets no longer configured are forgotten."""
+        known = self._population.cells_of
+        self.targets |= {target: None for target in targets if target in known}
+        self._soon(now, wait=True)
+
+    def note(self, memory: Memory, result: Result, *, seen: bool) -> None:
+        """Take in a result, after `memory` has. `seen`: from a vantage that can be believed."""
         target = memory.key.target
         if result.outcome is Outcome.PASS and target in self.targets:
             del self.targets[target]
             self._soon(result.observed_mono, wait=bool(self.targets))
-        failing = result.outcome is Outcome.FAIL and not memory.worked
+        failing = seen and result.outcome is Outcome.FAIL and not memory.worked
         if failing and memory.failures >= _FAILURES_NEEDED and target not in self.targets:
             self.targets[target] = None
             self._soon(result.observed_mono, wait=True)

@@ -10,6 +10,9 @@ The judge thinks ahead of the store: an incident is in mind before it is on disk
 sent before it is, because notices are only ever read from the store. If the process dies in
 between, the next one finds the outage still there and concludes the same again.
 
+Probes are tasks of the engine's own group: whatever leaves one, or fails in thinking about what it
+saw, ends the process.
+
 A probe whose time was disturbed by ourselves (the loop stalled, the wall clock stepped) and which
 failed becomes INVALID: it says something of this host and nothing of the target.
 """
@@ -19,12 +22,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from monitor import judge
 from monitor.clock import Clock, Now
 from monitor.detection import Event, Probe, Sent, Tick, wake_at
 from monitor.engine.stall import StallWatch
-from monitor.engine.view import service_state, vantage_states
+from monitor.engine.view import service_states, vantage_states
 from monitor.engine.writing import Writing
 from monitor.judge import Mind
 from monitor.metrics import Metrics
@@ -48,8 +52,8 @@ ProbeCell = Callable[[Cell, Ask], Awaitable[Result]]
 """Asks one cell once; returns a Result whatever happens."""
 
 _TICK_EVERY = 1.0
+_TICK_AGAIN = 0.01
 _STALLED_AFTER = 10.0
-_STUCK_AFTER = 10.0
 _SOON = 60.0
 """The monitor calls itself ready once the cells due at least this often (s) have been probed."""
 
@@ -77,7 +81,8 @@ class Engine:
         self._seen: set[CellKey] = set()
         self._soon_due = [k for k, c in self.cells.items() if c.check.interval <= _SOON]
         self._proven: set[tuple[CellKey, str]] = set()
-        self._running: set[asyncio.Task[None]] = set()
+        self._breached: set[str] = set()
+        self._group: asyncio.TaskGroup | None = None
         self._stall = StallWatch(clock.monotonic, metrics.stall)
         self._writing = Writing(
             store, clock, committed=self._after_commit, failed=metrics.store_failure
@@ -86,29 +91,27 @@ class Engine:
         self._void_before = float("-inf")
         self._started = clock.monotonic()
         self._last_tick = clock.monotonic()
+        self._shown_at = float("-inf")
         self.probes_done = 0
 
     async def run(self, resumed: list[Change]) -> None:
         """Think and write until cancelled; `resumed` is what taking up the store's state wrote."""
         for change in resumed:
             self._writing.change(change)
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._stall.run())
-                group.create_task(self._writing.write_results())
-                group.create_task(self._writing.write_changes())
-                group.create_task(self._tick())
-        finally:
-            for task in self._running:
-                task.cancel()
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            group.create_task(self._stall.run())
+            group.create_task(self._writing.sign())
+            group.create_task(self._writing.write_results())
+            group.create_task(self._writing.write_changes())
+            try:
+                await self._tick()
+            finally:
+                self._group = None
 
     async def finish(self) -> None:
-        """Write what is queued: the last thing before the store is closed."""
-        writer = asyncio.create_task(self._writing.write_changes())
-        try:
-            await self._writing.finish()
-        finally:
-            writer.cancel()
+        """Write what is queued: after `run` has ended, before the store is closed."""
+        await self._writing.finish()
 
     # ----------------------------------------------------------------- gather
 
@@ -122,11 +125,8 @@ class Engine:
 
     def _start(self, key: CellKey, planned: float, *, fresh: bool) -> None:
         cell = self.cells.get(key)
-        if cell is None:
-            return
-        task = asyncio.get_running_loop().create_task(self._probe(cell, planned, fresh=fresh))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        if cell is not None and self._group is not None:
+            self._group.create_task(self._probe(cell, planned, fresh=fresh))
 
     async def _probe(self, cell: Cell, planned: float, *, fresh: bool) -> None:
         now = self._clock.now()
@@ -171,13 +171,12 @@ class Engine:
             now = self._clock.now()
             self._last_tick = now.mono
             self._think(Tick(), now)
-            self._show(now)
-            wait = min(_TICK_EVERY, wake_at(self._mind.detection) - self._clock.monotonic())
+            if now.mono - self._shown_at >= _TICK_EVERY:
+                self._shown_at = now.mono
+                self._show(now)
+            wait = wake_at(self._mind.detection) - self._clock.monotonic()
             self._nudge.clear()
-            if wait > 0:
-                await self._sleep(wait)
-            else:
-                await asyncio.sleep(0)
+            await self._sleep(min(_TICK_EVERY, max(_TICK_AGAIN, wait)))
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, or less when thinking has made something due sooner."""
@@ -229,7 +228,13 @@ class Engine:
             self._metrics.service(state)
         for vantage in self.vantages():
             self._metrics.vantage(vantage)
-        self._metrics.open_incidents(tuple(self._mind.open.values()), now.at)
+        incidents = tuple(self._mind.open.values())
+        self._metrics.open_incidents(incidents, now.at)
+        for incident in incidents:
+            if incident.id not in self._breached and _breached(incident, now.at):
+                self._breached.add(incident.id)
+                self._metrics.response_breached(incident)
+        self._breached &= {incident.id for incident in incidents}
 
     # ----------------------------------------------------------------- what others see
 
@@ -239,7 +244,7 @@ class Engine:
 
     def services(self) -> tuple[ServiceState, ...]:
         """Every service as it looks now, in the order of the configuration."""
-        return tuple(service_state(self._mind, s) for s in self._mind.estate.services)
+        return service_states(self._mind)
 
     def vantages(self) -> tuple[VantageState, ...]:
         """Every vantage as it looks now."""
@@ -253,11 +258,20 @@ class Engine:
             reasons.append(f"{unseen} of {len(self.cells)} cells have not been probed yet")
         if self._mind.detection.is_blind():
             reasons.append("blind: no vantage's control targets answer")
-        stuck = self._writing.stuck_since
-        if stuck is not None and self._clock.monotonic() - stuck > _STUCK_AFTER:
-            reasons.append("the store cannot be written")
+        trouble = self.store_trouble()
+        if trouble is not None:
+            reasons.append(f"the store cannot be written: {trouble}")
         stalled = self.stalled()
         return (*reasons, stalled) if stalled else tuple(reasons)
+
+    def store_trouble(self) -> str | None:
+        """Why nothing could be written for a while; None while writing works."""
+        return self._writing.trouble()
+
+    @property
+    def results_dropped(self) -> int:
+        """How many results were never recorded because the store was away too long."""
+        return self._writing.dropped
 
     def stalled(self) -> str | None:
         """Why the process should be restarted; None when it is alive."""
@@ -277,6 +291,12 @@ class Engine:
         seconds = (self._clock.wall() - incident.reported_at).total_seconds()
         self._metrics.incident_acknowledged(incident, seconds)
         return incident
+
+
+def _breached(incident: Incident, at: datetime) -> bool:
+    """Whether nobody had taken an incident by the time promised."""
+    late = incident.respond_by is not None and at > incident.respond_by
+    return late and incident.acknowledged_at is None
 
 
 async def load_mind(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
+
+from monitor.detection import Machine
 from monitor.judge import Mind
 from monitor.model import (
     Check,
@@ -17,7 +21,20 @@ from monitor.model import (
 _GRAVITY = {Impact.NONE: 0, Impact.UNKNOWN: 1, Impact.SOME: 2, Impact.ALL: 3}
 
 
-def service_state(mind: Mind, service: Service) -> ServiceState:
+Machines = Mapping[tuple[str, str], list[Machine]]
+"""The machines of a check, by service and check."""
+
+
+def service_states(mind: Mind) -> tuple[ServiceState, ...]:
+    """Every service, in the order of the configuration."""
+    machines: defaultdict[tuple[str, str], list[Machine]] = defaultdict(list)
+    for unit, machine in mind.detection.machines.items():
+        service, check, *_ = unit.split("/")
+        machines[service, check].append(machine)
+    return tuple(_service_state(mind, machines, service) for service in mind.estate.services)
+
+
+def _service_state(mind: Mind, machines: Machines, service: Service) -> ServiceState:
     """One service: the gravest of its outages that is going on, else the one being watched."""
     outages = [o for o in mind.outages.values() if o.service == service.name]
     going_on = [o for o in outages if o.watch_until is None]
@@ -34,19 +51,16 @@ def service_state(mind: Mind, service: Service) -> ServiceState:
         stage=None if shown is None else Stage.FAILING if going_on else Stage.WATCHING,
         since=shown.began if shown else None,
         known_by=next((i.known_by for i in incidents if shown and i.impact is shown.impact), ""),
-        checks=tuple(check_state(mind, check, going_on) for check in service.checks),
+        checks=tuple(
+            _check_state(machines.get((service.name, check.name), []), check, going_on)
+            for check in service.checks
+        ),
         incidents=tuple(sorted(i.number for i in incidents)),
     )
 
 
-def check_state(mind: Mind, check: Check, going_on: list[Outage]) -> CheckState:
+def _check_state(machines: list[Machine], check: Check, going_on: list[Outage]) -> CheckState:
     """One check: the busiest phase of its machines, and what of it is known to fail."""
-    unit = f"{check.service}/{check.name}"
-    machines = [
-        machine
-        for name, machine in mind.detection.machines.items()
-        if name == unit or name.startswith(unit + "/")
-    ]
     phases = [machine.phase for machine in machines]
     mine = [o for o in going_on if o.check == check.name]
     return CheckState(

@@ -1,18 +1,24 @@
-"""The engine's way into the store: changes in order, results in batches.
+"""The engine's way into the store: changes in order, results in batches, a sign of life.
 
 Changes are written one after the other, each tried again for as long as the store is
-unavailable: detection goes on meanwhile and nothing is dropped. A change that the store refuses
-for any other reason means that two minds are at work on one store; that ends the process.
+unavailable: detection goes on meanwhile and nothing is dropped. A change leaves the queue only
+once it is on disk; who is stopped in the middle may write it again, because the store writes a
+change once. A change that the store refuses for any other reason means that two minds are at work
+on one store; that ends the process.
 
 Results are less dear: while the store is unavailable the newest `RESULTS_KEPT` wait, and how many
 were dropped is counted.
+
+Every `SIGN_EVERY` seconds the store is told that this process watches. So a store that cannot be
+written is found out also while there is nothing to write, and whoever starts next can tell from
+when on nobody watched.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from monitor.clock import Clock
@@ -21,6 +27,10 @@ from monitor.store import Store, StoreUnavailable
 
 RESULTS_KEPT = 20_000
 BATCH = 500
+SIGN_EVERY = 5.0
+STUCK_AFTER = 10.0
+"""Seconds without a single write that took, after which people are told."""
+
 _PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -45,16 +55,24 @@ class Writing:
         self._clock = clock
         self._committed = committed
         self._failed = failed
-        self._changes: asyncio.Queue[_Pending] = asyncio.Queue()
+        self._changes: deque[_Pending] = deque()
+        self._waiting = asyncio.Event()
         self._results: deque[Result] = deque(maxlen=RESULTS_KEPT)
         self._proven: dict[tuple[CellKey, str], None] = {}
+        self._refusal = "no write has ended"
+        self._took_at = clock.monotonic()
         self.dropped = 0
-        self.stuck_since: float | None = None
+
+    def trouble(self) -> str | None:
+        """Why nothing has been written for `STUCK_AFTER`; None while writing works."""
+        silent = self._clock.monotonic() - self._took_at
+        return f"{self._refusal}, for {silent:.0f} s" if silent > STUCK_AFTER else None
 
     def change(self, change: Change) -> asyncio.Future[None]:
         """Queue a change; the future is done once it is committed."""
         written = asyncio.get_running_loop().create_future()
-        self._changes.put_nowait(_Pending(change, written))
+        self._changes.append(_Pending(change, written))
+        self._waiting.set()
         return written
 
     def result(self, result: Result) -> None:
@@ -69,9 +87,8 @@ class Writing:
     async def write_changes(self) -> None:
         """Commit changes in order until cancelled."""
         while True:
-            pending = await self._changes.get()
-            await self._commit(pending)
-            self._changes.task_done()
+            await self._waiting.wait()
+            await self._commit_waiting()
 
     async def write_results(self) -> None:
         """Record results in batches until cancelled."""
@@ -79,42 +96,61 @@ class Writing:
             await asyncio.sleep(1.0)
             await self.flush()
 
+    async def sign(self) -> None:
+        """Tell the store that we watch, until cancelled."""
+        while True:
+            await self._took(self._store.sign())
+            await asyncio.sleep(SIGN_EVERY)
+
     async def flush(self) -> None:
         """Record all results that wait now; on trouble they go on waiting."""
-        try:
-            while self._proven:
-                proven = list(self._proven)[:BATCH]
-                await self._store.prove(proven)
-                for key in proven:
-                    self._proven.pop(key, None)
-            while self._results:
-                batch = [self._results.popleft() for _ in range(min(BATCH, len(self._results)))]
-                try:
-                    await self._store.record(batch)
-                except StoreUnavailable:
-                    self._results.extendleft(reversed(batch[: RESULTS_KEPT - len(self._results)]))
-                    raise
-        except StoreUnavailable:
-            self._failed()
+        while self._proven:
+            proven = list(self._proven)[:BATCH]
+            if not await self._took(self._store.prove(proven)):
+                return
+            for key in proven:
+                self._proven.pop(key, None)
+        while self._results:
+            batch = [self._results.popleft() for _ in range(min(BATCH, len(self._results)))]
+            if not await self._took(self._store.record(batch)):
+                self._wait_longer(batch)
+                return
 
     async def finish(self) -> None:
-        """Wait until every change queued so far is committed, then record what is left."""
-        await self._changes.join()
+        """Commit every change that waits, then record what is left. Only after the rest ended."""
+        await self._commit_waiting()
         await self.flush()
+        await self._took(self._store.sign())
 
-    async def _commit(self, pending: _Pending) -> None:
+    def _wait_longer(self, batch: list[Result]) -> None:
+        """Put the oldest results back, as many as there is room for."""
+        spilt = max(0, len(batch) + len(self._results) - RESULTS_KEPT)
+        self.dropped += spilt
+        self._results.extendleft(reversed(batch[spilt:]))
+
+    async def _commit_waiting(self) -> None:
         tries = 0
-        while True:
-            try:
-                await self._store.commit(pending.change)
-                break
-            except StoreUnavailable:
-                self._failed()
-                if self.stuck_since is None:
-                    self.stuck_since = self._clock.monotonic()
+        while self._changes:
+            pending = self._changes[0]
+            if not await self._took(self._store.commit(pending.change)):
                 await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
                 tries += 1
-        self.stuck_since = None
-        self._committed(pending.change)
-        if not pending.written.done():
-            pending.written.set_result(None)
+                continue
+            tries = 0
+            self._changes.popleft()
+            self._committed(pending.change)
+            if not pending.written.done():
+                pending.written.set_result(None)
+        self._waiting.clear()
+
+    async def _took(self, writing: Awaitable[None]) -> bool:
+        """Whether a write took; why it did not is kept for people."""
+        try:
+            await writing
+        except StoreUnavailable as error:
+            self._refusal = str(error)
+            self._failed()
+            return False
+        self._took_at = self._clock.monotonic()
+        self._refusal = "no write has ended"
+        return True

@@ -12,7 +12,7 @@ grows by one with every move, and the store accepts a move only from the version
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -125,29 +125,11 @@ def update(
 ) -> Incident:
     """What is known has changed.
 
-    Priority and route only ever rise, a promise made is kept, and every check that failed stays
-    named.
+    Priority and route only ever rise, a promise made is kept, every check that failed stays named,
+    and the start is no later than the earliest known of any of them.
     """
-    raised = decision.priority is Priority.CRITICAL and incident.priority is Priority.STANDARD
-    route = tuple(dict.fromkeys((*incident.route, *decision.route)))
-    known = {(e.check, e.vantage, e.kind, e.message): e for e in incident.errors}
-    for error in errors_seen(results):
-        known.setdefault((error.check, error.vantage, error.kind, error.message), error)
-    return _moved(
-        incident,
-        Happening.UPDATE,
-        title=title,
-        scope=scope,
-        priority=decision.priority if raised else incident.priority,
-        reason=decision.reason if raised or route != incident.route else incident.reason,
-        route=route,
-        notify_at=min(incident.notify_at, decision.notify_at),
-        respond_by=incident.respond_by or decision.respond_by,
-        known_by=verdict.known_by,
-        checks=tuple(sorted({*incident.checks, *verdict.checks})),
-        extent=verdict.extent,
-        errors=tuple(known.values())[:ERRORS_KEPT],
-    )
+    learned = _learned(incident, verdict, decision, results)
+    return _moved(incident, Happening.UPDATE, title=title, scope=scope, **learned)
 
 
 def recover(incident: Incident, recovered: Interval | None, watch_until: datetime) -> Incident:
@@ -155,14 +137,61 @@ def recover(incident: Incident, recovered: Interval | None, watch_until: datetim
     return _moved(incident, Happening.RECOVER, recovered=recovered, watch_until=watch_until)
 
 
-def relapse(incident: Incident, episode: int) -> Incident:
-    """It fails again while being watched."""
-    return _moved(incident, Happening.RELAPSE, recovered=None, watch_until=None, episodes=episode)
+def relapse(
+    incident: Incident,
+    verdict: Verdict,
+    decision: Decision,
+    *,
+    title: str,
+    scope: str,
+    results: Iterable[Result] = (),
+) -> Incident:
+    """It fails again while being watched: its next episode, which may be wider than the last."""
+    return _moved(
+        incident,
+        Happening.RELAPSE,
+        recovered=None,
+        watch_until=None,
+        episodes=incident.episodes + 1,
+        title=title,
+        scope=scope,
+        **_learned(incident, verdict, decision, results),
+    )
 
 
 def resolve(incident: Incident, at: datetime) -> Incident:
     """It is over."""
     return _moved(incident, Happening.RESOLVE, resolved_at=at)
+
+
+def _learned(
+    incident: Incident, verdict: Verdict, decision: Decision, results: Iterable[Result]
+) -> dict[str, object]:
+    """What a verdict adds to what an incident says already."""
+    raised = decision.priority is Priority.CRITICAL and incident.priority is Priority.STANDARD
+    route = tuple(dict.fromkeys((*incident.route, *decision.route)))
+    known = {(e.check, e.vantage, e.kind, e.message): e for e in incident.errors}
+    for error in errors_seen(results):
+        known.setdefault((error.check, error.vantage, error.kind, error.message), error)
+    return {
+        "priority": decision.priority if raised else incident.priority,
+        "reason": decision.reason if raised or route != incident.route else incident.reason,
+        "route": route,
+        "notify_at": min(incident.notify_at, decision.notify_at),
+        "respond_by": incident.respond_by or decision.respond_by,
+        "began": earliest((incident.began, verdict.began)),
+        "known_by": verdict.known_by or incident.known_by,
+        "checks": tuple(sorted({*incident.checks, *verdict.checks})),
+        "extent": verdict.extent,
+        "errors": tuple(known.values())[:ERRORS_KEPT],
+    }
+
+
+def earliest(intervals: Sequence[Interval]) -> Interval:
+    """When the first of several things happened; `intervals` is not empty."""
+    known = [interval.after for interval in intervals if interval.after is not None]
+    after = min(known) if len(known) == len(intervals) else None
+    return Interval(after, min(interval.before for interval in intervals))
 
 
 def errors_seen(results: Iterable[Result]) -> tuple[ErrorSeen, ...]:

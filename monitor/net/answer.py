@@ -115,7 +115,7 @@ class Answer:
         while self.status < 200:
             beginning = bytes(self._buffer[: len(_BEGINNING)])
             if not _BEGINNING.startswith(beginning):
-                raise _broken(f'the answer is not HTTP/1: "{shown(bytes(self._buffer[:60]))}"')
+                raise _broken(f'the answer is not HTTP/1: "{shown(bytes(self._buffer[:2000]))}"')
             end = _END_OF_HEAD.search(self._buffer, max(0, self._scanned - 2))
             size = end.end() if end else len(self._buffer)
             if self._head_bytes + size > self._limits.header_bytes:

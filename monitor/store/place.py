@@ -26,14 +26,24 @@ from monitor.store.errors import StoreUnavailable
 READERS = 4
 """How many reads go on at once."""
 
-_WRITER_WAIT = 5.0
-_READER_WAIT = 1.0
+_WAIT = 1.0
+"""Seconds to wait for a lock: who writes tries again, and must be able to end."""
+
+_MIGRATION_WAIT = 5.0
 _CONNECT_WAIT = 5
+_SILENT_SERVER = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""A server that is gone without a word is given up after about ten seconds, and not two hours."""
 
 _REMEDIES = (
     ("full", "free space on its disk"),
     ("readonly", "make the file and its directory writable for this user"),
     ("permission denied", "make the file and its directory writable for this user"),
+    ("lock timeout", "end the other session that keeps it locked"),
     ("locked", "end the other program that has the file open"),
     ("unable to open", "check that the file is there and that this user may read and write it"),
     ("not a database", "restore a backup, or name another file"),
@@ -100,7 +110,8 @@ def migrating(place: Place) -> Engine:
 def writing(place: Place) -> Engine:
     """The one connection that writes."""
     if place.path is None:
-        return _postgresql(place, "-c synchronous_commit=on", connections=1)
+        options = f"-c synchronous_commit=on -c lock_timeout={_WAIT:g}s"
+        return _postgresql(place, options, connections=1)
     return _sqlite(place.path, "rw", "BEGIN IMMEDIATE", "foreign_keys=ON")
 
 
@@ -110,7 +121,7 @@ def reading(place: Place) -> Engine:
         options = (
             "-c default_transaction_read_only=on "
             "-c default_transaction_isolation=repeatable\\ read "
-            f"-c lock_timeout={_READER_WAIT:g}s"
+            f"-c lock_timeout={_WAIT:g}s"
         )
         return _postgresql(place, options, connections=READERS)
     return _sqlite(place.path, "ro", "BEGIN", connections=READERS)
@@ -119,7 +130,7 @@ def reading(place: Place) -> Engine:
 def _postgresql(place: Place, options: str, *, connections: int) -> Engine:
     return create_engine(
         place.url,
-        connect_args={"options": options, "connect_timeout": _CONNECT_WAIT},
+        connect_args={"options": options, "connect_timeout": _CONNECT_WAIT, **_SILENT_SERVER},
         pool_size=connections,
         max_overflow=0,
         pool_pre_ping=True,
@@ -127,7 +138,7 @@ def _postgresql(place: Place, options: str, *, connections: int) -> Engine:
 
 
 def _sqlite(path: Path, mode: str, begin: str, *pragmas: str, connections: int = 1) -> Engine:
-    wait = _READER_WAIT if mode == "ro" else _WRITER_WAIT
+    wait = _MIGRATION_WAIT if mode == "rwc" else _WAIT
     durable = () if mode == "ro" else ("journal_mode=WAL", "synchronous=FULL")
 
     def connect() -> sqlite3.Connection:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, func, or_, select
 
@@ -40,6 +41,14 @@ from monitor.store.tables import (
 )
 
 
+class Lease(NamedTuple):
+    """Whose store it is, the holder's number, and when a holder last signed that it watches."""
+
+    instance: str
+    fence: int
+    seen_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class IncidentRecord:
     """Everything kept of one incident, each part in the order it came.
@@ -70,10 +79,10 @@ class OutboxFigures:
     oldest_due: datetime | None
 
 
-def lease(connection: Connection) -> tuple[str, int]:
-    """The instance of this store, and the latest fence."""
-    row = connection.execute(select(INSTANCE.c.instance, INSTANCE.c.fence)).one()
-    return row.instance, row.fence
+def lease(connection: Connection) -> Lease:
+    """The latest lease."""
+    columns = (INSTANCE.c.instance, INSTANCE.c.fence, INSTANCE.c.seen_at)
+    return Lease(*connection.execute(select(*columns)).one())
 
 
 def proven(connection: Connection) -> frozenset[tuple[CellKey, str]]:

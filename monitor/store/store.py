@@ -114,7 +114,8 @@ class Store:
     """One database, with one writer. Made by `open_store` and `open_reader`.
 
     `instance` is the ULID this database was given when it was made; `fence` is the number of this
-    holder. Any method raises StoreUnavailable when the database cannot be used, and one that
+    holder; `seen_at` is when whoever held it before last signed that it was watching (when the
+    database was made, if nobody has). Any method raises StoreUnavailable when the database cannot be used, and one that
     writes raises StoreHeld when another holder has taken over, unless it says otherwise. What has
     returned from a method that writes is on disk.
     """
@@ -122,12 +123,12 @@ class Store:
     def __init__(
         self,
         place: Place,
-        lease: tuple[str, int],
+        lease: reads.Lease,
         readers: Engine,
         opened: ExitStack,
         writer: _Writer | None,
     ) -> None:
-        self.instance, self.fence = lease
+        self.instance, self.fence, self.seen_at = lease
         self._place, self._readers, self._opened, self._writer = place, readers, opened, writer
         self._read_threads = ThreadPoolExecutor(READERS, "store-reader")
         self._identity = _identity(place.path)
@@ -140,8 +141,8 @@ class Store:
         """Write all of `change` in one transaction, or none of it.
 
         StaleChange when its incident is not at `was_version`, or part of it is there already;
-        DuplicateIncident when its subject has another open incident. Repeating a change whose
-        new incident is there, exactly so, does nothing: a retry after an unclear end is safe.
+        DuplicateIncident when its subject has another open incident. Repeating the last change of
+        an incident does nothing: a retry after an unclear end is safe.
         """
         await self._in_writer(self._commit, change)
 
@@ -283,18 +284,19 @@ class Store:
 
     # ----------------------------------------------------------------- the store itself
 
+    async def sign(self) -> None:
+        """Write that this holder is watching now: what a later one tells of the time between."""
+        await self._in_writer(self._sign)
+
     async def writable(self) -> str | None:
         """Write something small and see: why writing fails now, None when it works."""
         try:
-            await self._in_writer(self._sign)
+            await self.sign()
         except StoreError as error:
             return str(error)
         return None
 
     def _sign(self, writer: _Writer) -> None:
-        if _identity(self._place.path) != self._identity:
-            # An open file outlives its name: what is written into it now is lost at the end.
-            raise unavailable(self._place, "unable to open it: the file was removed or replaced")
         self._fenced(writer, writes.sign, writer.clock.wall())
 
     async def close(self) -> None:
@@ -343,6 +345,9 @@ class Store:
         return self._transact(writer, fenced)
 
     def _transact(self, writer: _Writer, work: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
+        if _identity(self._place.path) != self._identity:
+            # An open file outlives its name: what is written into it now is lost at the end.
+            raise unavailable(self._place, "unable to open it: the file was removed or replaced")
         with speaking(self._place), writer.engine.begin() as connection:
             return work(connection, *args)
 

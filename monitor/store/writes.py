@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,6 +17,7 @@ from ulid import ULID
 
 from monitor.model import CellKey, Change, Incident, IncidentState, Outcome, Result
 from monitor.store.errors import DuplicateIncident, StaleChange, StoreHeld
+from monitor.store.reads import Lease
 from monitor.store.rows import EVENTS, EVIDENCE_RESULTS, INCIDENTS, NOTICES, OUTAGES, result_row
 from monitor.store.tables import (
     EVENT,
@@ -35,19 +36,19 @@ _INSERT: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
 }
 
 
-def take_lease(connection: Connection, holder: str, now: datetime) -> tuple[str, int]:
-    """Make `holder` the one that writes: the instance of this store, and the holder's fence."""
-    mine = {"holder": holder, "held_since": now, "seen_at": now}
+def take_lease(connection: Connection, holder: str, now: datetime) -> Lease:
+    """Make `holder` the one that writes; when it was last watched is left as it stands."""
+    mine = {"holder": holder, "held_since": now}
     taken = connection.execute(
         update(INSTANCE)
         .values(fence=INSTANCE.c.fence + 1, **mine)
-        .returning(INSTANCE.c.instance, INSTANCE.c.fence)
+        .returning(INSTANCE.c.instance, INSTANCE.c.fence, INSTANCE.c.seen_at)
     ).one_or_none()
     if taken is not None:
-        return taken.instance, taken.fence
-    minted = {"id": 1, "instance": str(ULID.from_datetime(now)), "created_at": now}
+        return Lease(*taken)
+    minted = {"id": 1, "instance": str(ULID.from_datetime(now)), "created_at": now, "seen_at": now}
     connection.execute(insert(INSTANCE).values(**minted, fence=1, **mine))
-    return str(minted["instance"]), 1
+    return Lease(str(minted["instance"]), 1, now)
 
 
 def require_fence(connection: Connection, fence: int) -> None:
@@ -61,12 +62,14 @@ def require_fence(connection: Connection, fence: int) -> None:
 
 
 def sign(connection: Connection, now: datetime) -> None:
-    """Write that the holder was alive at `now`."""
+    """Write that the holder was watching at `now`."""
     connection.execute(update(INSTANCE).values(seen_at=now))
 
 
 def commit(connection: Connection, change: Change) -> None:
-    """Write all of `change`. StaleChange or IntegrityError undo the transaction."""
+    """Write all of `change`, once. StaleChange or IntegrityError undo the transaction."""
+    if _written(connection, change):
+        return
     if change.incident is not None:
         _put_incident(connection, change.incident, change.was_version)
     _insert(connection, EVENT, [EVENTS.row(event) for event in change.events])
@@ -74,6 +77,23 @@ def commit(connection: Connection, change: Change) -> None:
     _insert(connection, NOTICE, [NOTICES.row(notice) for notice in change.notices])
     for outage in change.outages:
         _put_outage(connection, OUTAGES.row(outage))
+
+
+def _written(connection: Connection, change: Change) -> bool:
+    """Whether the very same change is there: its commit took, and that was never learned.
+
+    Every move of an incident has a version of its own, so the incident tells for all of it.
+    Outages alone are written over.
+    """
+    if change.incident is not None:
+        row = connection.execute(
+            select(INCIDENT).where(INCIDENT.c.id == change.incident.id)
+        ).one_or_none()
+        return row is not None and INCIDENTS.noun(row) == change.incident
+    if not change.events:
+        return False
+    same = [EVENT.c[name] == value for name, value in EVENTS.row(change.events[0]).items()]
+    return connection.execute(select(EVENT.c.id).where(*same)).first() is not None
 
 
 def _put_incident(connection: Connection, incident: Incident, was_version: int | None) -> None:
@@ -114,17 +134,9 @@ def _insert(
     connection.execute(statement.on_conflict_do_nothing() if ignore_known else statement, rows)
 
 
-def explain(connection: Connection, change: Change, refused: IntegrityError) -> None:
-    """Say why `change` was refused, or return when it has in truth been written before.
-
-    A commit whose outcome was never learned is repeated as it was: the very same new incident is
-    there, and all of its change with it.
-    """
+def explain(connection: Connection, change: Change, refused: IntegrityError) -> NoReturn:
+    """Raise why `change` was refused."""
     incident = change.incident
-    if incident is not None and change.was_version is None:
-        row = connection.execute(select(INCIDENT).where(INCIDENT.c.id == incident.id)).one_or_none()
-        if row is not None and INCIDENTS.noun(row) == incident:
-            return
     if incident is not None:
         rival = connection.execute(
             select(INCIDENT.c.number).where(
