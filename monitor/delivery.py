@@ -13,9 +13,9 @@ before anything is sent. This loop only moves such rows on:
    until it can, for while it waits nothing else may send the notice.
 
 So a notice is sent at least once. It is sent again, with the same key, only when the process dies
-between the answer and the mark, or when an answer was lost on its way to us. Cancelling `run`
-leaves the lease of what was being sent: whoever starts next releases it (`Store.release_leases`)
-or waits it out.
+between the answer and the mark, or when an answer was lost on its way to us. `end` lets what is
+being sent come to its end and begins nothing new; cancelling `run` leaves the lease of what was
+being sent: whoever starts next releases it (`Store.release_leases`) or waits it out.
 
 A failure is tried again after 5 s, doubling up to 15 min, or when the receiver asks; permanent
 ones are dead at once. Pages (a channel that reaches on call) are tried for as long as the incident
@@ -129,6 +129,7 @@ class Delivery:
         self._random, self._on_sent, self._kinds = random, on_sent, kinds
         self._send_seconds, self._poll_seconds = send_seconds, poll_seconds
         self._awake = asyncio.Event()
+        self._ending = self._stepped = False
         self._held: dict[str, _Held] = {}
         self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(workers)
@@ -139,8 +140,18 @@ class Delivery:
         self._store_error: str | None = None
 
     def wake(self) -> None:
-        """Look for due notices now: called after a commit, and when the wall clock was set."""
+        """Look for due notices now: called after a commit."""
         self._awake.set()
+
+    def hurry(self) -> None:
+        """The wall clock was set: what waits for a retry by the old one waits no longer."""
+        self._stepped = True
+        self.wake()
+
+    def end(self) -> None:
+        """Begin nothing new: `run` returns once what is being sent has been answered and marked."""
+        self._ending = True
+        self.wake()
 
     def figures(self) -> DeliveryFigures:
         """A snapshot of where delivery stands."""
@@ -154,12 +165,12 @@ class Delivery:
         )
 
     async def run(self) -> None:
-        """Deliver until cancelled. What is being sent then keeps its lease and its key.
+        """Deliver until `end`, or cancelled. What is being sent then keeps its lease and its key.
 
         Waits while the store is unavailable, and has nothing to do once another process holds it.
         """
         async with asyncio.TaskGroup() as sends:
-            while True:
+            while not self._ending:
                 claimed = await self._claim()
                 for notice in claimed:
                     sends.create_task(self._deliver(notice))
@@ -178,6 +189,9 @@ class Delivery:
         async with self._booking:
             now = self._clock.now()
             try:
+                if self._stepped:
+                    await self._store.hurry(now.at)
+                    self._stepped = False
                 claimed = await self._store.claim(now.at, lease=lease, limit=CLAIM_LIMIT)
             except StoreUnavailable as error:
                 self._store_error = str(error)
@@ -191,7 +205,7 @@ class Delivery:
     async def _deliver(self, notice: Notice) -> None:
         try:
             async with self._turns[notice.channel]:
-                if not self._lapsed(notice):
+                if not self._ending and not self._lapsed(notice):
                     answer = await self._attempt(notice)
                     await self._settle(notice, answer)
         finally:

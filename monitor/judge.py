@@ -116,7 +116,8 @@ def resume(
         mind.open[incident.subject] = incident
         event = TimelineEvent(incident.id, now.at, ACTOR, EventKind.UNOBSERVED, unobserved)
         changes.append(Change(events=(event,)))
-    for service in sorted({known.service for known in (*outages, *incidents)}):
+    touched = {outage.service for outage in outages} | {i.service for i in incidents}
+    for service in sorted(touched):
         changes += _no_longer_quiet(mind, service, now)
     return changes
 
@@ -311,9 +312,9 @@ def _no_longer_quiet(mind: Mind, service: str, now: Now) -> list[Change]:
     for subject, outage in subjects.items():
         if outage.impact is Impact.SOME and not _quiet(mind, outage):
             changes.append(_incident_change(_still(mind, subject, outage, now)))
-    for incident in list(mind.open.values()):
-        if incident.service == service and incident.subject not in subjects:
-            changes.append(_resolved(mind, now, incident, Change()))
+    of_service = [incident for incident in mind.open.values() if incident.service == service]
+    orphans = [incident for incident in of_service if incident.subject not in subjects]
+    changes += [_resolved(mind, now, incident, Change()) for incident in orphans]
     return [change for change in changes if change != Change()]
 
 

@@ -77,6 +77,13 @@ class Day(Simulation):
         _, change = judge.acknowledge(self.mind, number, by, self.reading())
         self._write(change)
 
+    def loses_all_after(self, last):
+        """As if killed right after the first change of which `last` is true was written."""
+        whole = next(i for i, change in enumerate(self.changes) if last(change))
+        del self.changes[whole + 1 :]
+        moved = [change.incident for change in self.changes if change.incident is not None]
+        self.written = {incident.number: incident for incident in moved}
+
     # ------------------------------------------------------------------ what came of it
 
     @property

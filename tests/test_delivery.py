@@ -628,3 +628,32 @@ async def test_trigger_then_resolve_arrive_in_order_under_one_dedup_key(outbox):
         await outbox.reached("sent", "sent")
     assert [each.action for each in receiver.arrivals] == ["trigger", "trigger", "resolve"]
     assert len({each.document["dedup_key"] for each in receiver.arrivals}) == 1
+
+
+async def test_after_a_step_of_the_clock_retries_wait_no_longer_even_if_the_store_was_away(outbox):
+    outbox.receivers.answers["pager"] = [DeliveryError("busy")]
+    delivery = outbox.delivery()
+    await outbox.store.commit(opening(incident(), notice(incident())))
+    async with running(delivery):
+        await until(lambda: delivery.figures().last_error)
+        outbox.store.trouble.add("hurry")
+        outbox.watch.steps(-3600)
+        delivery.hurry()
+        await until(lambda: outbox.store.calls["hurry"])
+        outbox.store.trouble.clear()
+        await outbox.reached("sent")
+
+
+async def test_at_the_end_what_is_being_sent_is_marked_and_nothing_else_is_begun(outbox):
+    answered = asyncio.Event()
+    outbox.receivers.answers["pager"] = [answered]
+    resolve = notice(incident(), action=Action.RESOLVE, seq=2)
+    await outbox.store.commit(opening(incident(), notice(incident()), resolve))
+    delivery = outbox.delivery()
+    ending = asyncio.create_task(delivery.run())
+    await until(lambda: outbox.receivers.sent)
+    delivery.end()
+    answered.set()
+    async with asyncio.timeout(5):
+        await ending
+    await outbox.reached("sent", "pending")

@@ -6,14 +6,17 @@ otherwise. A fault at 101 s falls between two scheduled probes, which come 2 s a
 
 import pytest
 
-from monitor.detection import Declared, Phase, Span
+from monitor.detection import Declared, Phase, Sent, Span
 from monitor.model import (
     AllUsersScope,
     Deployment,
     Dimension,
     Extent,
+    FailureKind,
     Impact,
     Need,
+    Outcome,
+    Result,
     Rules,
     Stage,
     Target,
@@ -21,6 +24,7 @@ from monitor.model import (
 )
 from tests.estates import check, estate, service, tenants
 from tests.simulation import (
+    START,
     Simulation,
     black_hole,
     invalid,
@@ -137,6 +141,16 @@ class TestEveryone:
         assert declared.reason is VerdictReason.ONE_LOCATION
         assert 3 * Rules().round_gap < declared.at - declared.began.before
 
+    def test_a_vantage_whose_probes_say_nothing_is_no_second_location(self):
+        sim = Simulation(estate(places={"london": "net-a", "leeds": "net-b"}))
+        sim.breaks(101, 900, refused, of("crm", vantage=["london"]))
+        sim.breaks(101, 900, invalid, of("crm", vantage=["leeds"]))
+        sim.run(160)
+        assert told(sim) == []
+        sim.run(400)
+        assert [d.reason for d in sim.declared] == [VerdictReason.ONE_LOCATION]
+        assert sim.declared[0].extent.from_vantages == ("london",)
+
     def test_two_vantages_of_one_network_are_one_location(self):
         places = {"london": "net-a", "slough": "net-a"}
         sim = Simulation(estate(places=places))
@@ -212,6 +226,15 @@ class TestNobody:
         sim.pauses(100, seconds)
         sim.run(600)
         assert told(sim) == []
+
+    def test_what_failed_while_the_host_was_stopped_says_nothing(self):
+        sim = Simulation(estate())
+        sim.run(100.0)
+        key = next(key for key in sim.cells if key.service == "crm")
+        sim.handle(Sent(key, "x", 100.0, 10.0))
+        sim.now = 160.0
+        sim.handle(Result("x", key, "f", 100.0, 159.0, START, Outcome.FAIL, FailureKind.TIMEOUT))
+        assert sim.state.machine_of[key].phase is Phase.UP
 
     def test_a_host_stopped_in_the_middle_of_rounds_starts_them_again(self):
         sim = Simulation(estate())
@@ -308,6 +331,35 @@ class TestPart:
         assert part.extent.members == ("acme",)
         assert watching.recovered.after <= 501 <= watching.recovered.before
 
+    def test_everyone_down_to_one_of_many_tenants_leaves_that_part(self):
+        sim = Simulation(estate(service("crm", check(of=tenants(30)))))
+        sim.breaks(101, 401, refused, CRM)
+        sim.breaks(401, 3000, refused, of("crm", target=["t7"]))
+        sim.run(900)
+        assert told(sim) == [
+            (Impact.ALL, Stage.FAILING),
+            (Impact.ALL, Stage.WATCHING),
+            (Impact.SOME, Stage.FAILING),
+        ]
+        assert sim.declared[2].extent.members == ("t7",)
+
+    def test_a_cell_that_never_failed_does_not_say_when_the_rest_came_back(self):
+        sim = Simulation(estate(service("crm", check(of=tenants(30)))))
+        spared = of("crm", target=["t3"], vantage=["leeds"])
+        sim.breaks(101, 401, refused, lambda cell: CRM(cell) and not spared(cell))
+        sim.breaks(401, 3000, refused, of("crm", group=["amber"]))
+        sim.run(900)
+        recovered = next(d.recovered for d in sim.declared if d.stage is Stage.WATCHING)
+        assert recovered.after <= 401 <= recovered.before
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_everyone_down_to_what_would_be_quiet_is_over(self, seed):
+        sim = Simulation(estate(service("crm", check(of=tenants(30)))))
+        sim.breaks(101, 401, refused, CRM)
+        sim.breaks(401, 3000, sometimes(0.11, seed=seed), CRM)
+        sim.run(1200)
+        assert (Impact.ALL, Stage.WATCHING) in told(sim)
+
     def test_too_few_tenants_cannot_speak_for_everyone(self):
         sim = Simulation(estate(service("crm", check(of=tenants(3)))))
         sim.breaks(101, 401, refused, CRM)
@@ -355,6 +407,27 @@ class TestNeverWorked:
         assert told(sim) == [(Impact.SOME, Stage.FAILING)]
         assert sim.declared[0].reason is VerdictReason.NEVER_WORKED
 
+    def test_a_first_start_without_network_does_not_blame_the_targets(self):
+        sim = Simulation(estate(), worked=False)
+        sim.breaks(0, 400, refused, of(controls=True))
+        sim.run(1200)
+        assert {d.reason for d in sim.declared} == {VerdictReason.BLIND}
+
+    def test_a_target_that_is_no_longer_configured_is_not_waited_for(self):
+        extent = Extent(Dimension.TARGET, ("gone",), 1, 1, 1, ("london",))
+        known = Declared(
+            "crm/sign-in",
+            Impact.SOME,
+            Stage.FAILING,
+            VerdictReason.NEVER_WORKED,
+            0.0,
+            extent,
+            Span(None, -9.0),
+        )
+        sim = Simulation(estate(), resumed=[known])
+        sim.run(1000)
+        assert told(sim) == PART_LIFE[1:]
+
     def test_its_first_pass_ends_that(self):
         sim = Simulation(estate(), worked=False)
         sim.breaks(0, 300, refused, CRM)
@@ -385,6 +458,12 @@ class TestBlind:
         sim.run(500)
         assert 60 < sim.declared[0].at - 101 < 70
 
+    def test_it_is_not_said_before_every_control_could_be_heard(self):
+        sim = Simulation(estate(service("crm", check(of=tenants(5), interval=3, timeout=1))))
+        sim.breaks(0, 100, slow(4.9), lambda cell: cell.key.service == "control")
+        sim.run(100)
+        assert told(sim) == []
+
     def test_an_outage_behind_blindness_is_found_when_we_see_again(self):
         sim = Simulation(estate())
         sim.breaks(101, 300, black_hole, of(controls=True))
@@ -410,6 +489,14 @@ class TestEpisodes:
         sim.run(3000)
         assert sim.declared[4].reason is VerdictReason.FLAPPING
         assert sim.declared[5].watch_until == sim.declared[5].at + Rules().flap_window
+
+    def test_a_flapping_part_stays_flapping_through_its_sweeps(self):
+        sim = Simulation(estate())
+        for start, lasts in ((101, 120), (401, 120), (701, 400)):
+            sim.breaks(start, start + lasts, refused, of("crm", target=["acme"]))
+        sim.run(1400)
+        assert [d.reason for d in sim.declared if d.episode == 3] == [VerdictReason.FLAPPING] * 2
+        assert sim.declared[-1].watch_until == sim.declared[-1].at + Rules().flap_window
 
 
 class TestRestart:
@@ -446,3 +533,9 @@ class TestRestart:
         sim.run(100)
         assert told(sim) == [(Impact.ALL, Stage.CLOSED)]
         assert sim.declared[0].at == pytest.approx(50.0)
+
+    def test_a_vantage_of_the_outage_may_be_gone(self):
+        taken = self.declared(Impact.ALL, Stage.FAILING)
+        sim = Simulation(estate(places={"paris": "net-x", "rome": "net-y"}), resumed=[taken])
+        sim.run(1200)
+        assert told(sim) == WHOLE_LIFE[1:]

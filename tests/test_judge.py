@@ -1,9 +1,21 @@
 """From faults to incidents and notices, as days at the monitor. Nothing but time is pretended."""
 
+from dataclasses import replace
+
 import pytest
 
 from monitor.incident import IllegalTransition
-from monitor.model import DecisionReason, Impact, IncidentState, Priority, Role, Rules
+from monitor.model import (
+    AllUsersScope,
+    DecisionReason,
+    Deployment,
+    Impact,
+    IncidentState,
+    Priority,
+    Role,
+    Rules,
+    Target,
+)
 from tests.day import Day, day_time, local
 from tests.estates import check, estate, service, tenants
 from tests.simulation import black_hole, of, refused
@@ -184,6 +196,41 @@ class TestOneIncidentPerSubject:
         assert part.scope == "1 of 5 targets: acme"
         assert part.linked == (everyone.id,)
 
+    def test_a_part_told_late_carries_its_errors_and_how_it_is_known(self):
+        crm = service("crm", check(of=tenants(5)), check(name="api", of=tenants(5)))
+        day = Day("Mon 2026-11-23 09:50", estate(crm))
+        day.breaks(day.mono("10:00"), day.mono("10:10"), refused, lambda c: of_check(c, "api"))
+        day.breaks(
+            day.mono("10:05"),
+            day.mono("10:30"),
+            refused,
+            lambda c: of_check(c, "sign-in") and c.key.target == "acme",
+        )
+        day.runs_until("10:20")
+        part = day.incidents[1]
+        assert part.impact is Impact.SOME
+        assert {error.target for error in part.errors} == {"acme"}
+        assert "1 target failing twice in a row (acme)" in part.known_by
+
+    def test_an_excluded_deployment_down_hides_no_part_of_the_hosted_service(self):
+        hosted = check(of=tenants(5)).targets
+        own = [Target(f"own{i}", f"own{i}", "a", "", Deployment.ON_PREMISE) for i in range(5)]
+        both = replace(check(), targets=(*hosted, *(replace(t, fingerprint="f") for t in own)))
+        day = Day("Mon 2026-11-23 09:50", estate(service("crm", both)))
+        day.fails("crm", "10:00", until="12:00", target=[t.name for t in own])
+        day.fails("crm", "10:30", until="11:00", target=["acme"])
+        day.runs_until("10:40")
+        assert [i.subject for i in day.incidents] == ["v1:crm:on_premise:all", "v1:crm:some"]
+
+    def test_one_tenant_down_hides_nothing_of_another(self):
+        made = service("crm", all_users_scope=AllUsersScope.TENANT)
+        day = Day("Mon 2026-11-23 09:50", estate(made))
+        day.fails("crm", "10:00", until="12:00", target=["acme"])
+        day.fails("crm", "10:10", until="12:00", target=["bolt"], vantage=["leeds"])
+        day.runs_until("11:00")
+        subjects = [i.subject for i in day.incidents]
+        assert subjects == ["v1:crm:tenant:acme:all", "v1:crm:tenant:bolt:some"]
+
     def test_failing_again_while_watched_is_the_same_incident(self):
         day = Day("Mon 2026-11-23 09:50", estate())
         day.fails("crm", "10:00:01", until="10:05")
@@ -191,6 +238,30 @@ class TestOneIncidentPerSubject:
         day.runs_until("11:00")
         assert day.timeline(1) == ["opened", "recovered", "relapsed", "recovered", "resolved"]
         assert day.incidents[0].episodes == 2
+
+    def test_a_wider_episode_wakes_whom_the_first_did_not(self):
+        crm = service("crm", check(of=tenants(10)))
+        day = Day("Mon 2026-11-23 01:50", estate(crm))
+        day.fails("crm", "02:00:01", until="02:05", target=["t1"])
+        day.fails("crm", "02:11:01", until="02:20", target=[f"t{i}" for i in range(7)])
+        day.runs_until("02:15")
+        (incident,) = day.incidents
+        assert (incident.episodes, incident.watch_until) == (2, None)
+        assert incident.route == (Role.SERVICE_DESK, Role.ON_CALL)
+        assert [action for action, _ in day.told("pager")] == ["trigger"]
+
+    def test_another_check_failing_while_watched_is_named_with_its_errors(self):
+        crm = service("crm", check(of=tenants(5)), check(name="api", of=tenants(5)))
+        day = Day("Mon 2026-11-23 09:50", estate(crm))
+        day.breaks(day.mono("10:00:01"), day.mono("10:03"), refused, lambda c: of_check(c, "api"))
+        day.breaks(
+            day.mono("10:08"), day.mono("10:12"), black_hole, lambda c: of_check(c, "sign-in")
+        )
+        day.runs_until("10:11")
+        (incident,) = day.incidents
+        assert incident.episodes == 2
+        assert incident.checks == ("api", "sign-in")
+        assert {error.check for error in incident.errors} == {"api", "sign-in"}
 
     def test_failing_after_it_is_resolved_is_another(self):
         day = Day("Mon 2026-11-23 09:50", estate())
@@ -234,6 +305,42 @@ class TestRestart:
         assert after.incidents[0].state is IncidentState.RESOLVED
         assert after.incidents[0].recovered.before >= local("2026-11-23 10:30")
 
+    def test_an_outage_of_a_check_that_is_gone_is_closed_and_hides_nothing(self):
+        before = Day("Mon 2026-11-23 09:50", estate())
+        before.fails("crm", "10:00:01", until="10:20")
+        before.runs_until("10:05")
+        renamed = estate(service("crm", check(name="login", of=tenants(5))))
+        after = Day("Mon 2026-11-23 10:06", renamed, like=before)
+        after.fails("crm", "10:10", until="11:00", target=["acme"])
+        after.runs_until("10:30")
+        assert [(i.subject, i.state) for i in after.incidents] == [
+            ("v1:crm:all", IncidentState.RESOLVED),
+            ("v1:crm:some", IncidentState.OPEN),
+        ]
+        assert after.told("pager") == [("resolve", "Mon 10:06:00")]
+
+    @pytest.mark.parametrize(("from_", "until"), [("09:55", "09:58"), ("10:05", "10:40")])
+    def test_what_a_killed_process_had_not_come_to_tell_is_told(self, from_, until):
+        crm = service("crm", check(of=tenants(5)), check(name="api", of=tenants(5)))
+        before = Day("Mon 2026-11-23 09:50", estate(crm))
+        before.breaks(
+            before.mono(from_),
+            before.mono(until),
+            refused,
+            lambda c: of_check(c, "api") and c.key.target == "acme",
+        )
+        before.breaks(
+            before.mono("10:00"), before.mono("10:20"), refused, lambda c: of_check(c, "sign-in")
+        )
+        before.runs_until("10:30")
+        before.loses_all_after(lambda change: recovered_for_everyone(change.incident))
+        after = Day("Mon 2026-11-23 10:30", estate(crm), like=before)
+        after.breaks(0.0, 600.0, refused, lambda c: of_check(c, "api") and c.key.target == "acme")
+        after.runs_until("12:00")
+        part = next(i for i in after.incidents if i.impact is Impact.SOME)
+        assert part.state is IncidentState.RESOLVED
+        assert "resolved" in after.timeline(part.number)
+
     def test_notices_of_a_restarted_monitor_get_keys_of_their_own(self):
         before = Day("Mon 2026-11-23 09:50", estate())
         before.fails("crm", "10:00:01", until="10:20")
@@ -255,3 +362,13 @@ class TestNeverWorked:
 
 
 SITES = check("sites", "home", of=tenants(5))
+
+
+def of_check(cell, name):
+    """Whether a cell of a service is of that check."""
+    return cell.key.check == name
+
+
+def recovered_for_everyone(incident):
+    """Whether an incident says that everyone is back."""
+    return incident is not None and incident.impact is Impact.ALL and bool(incident.recovered)

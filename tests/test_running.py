@@ -1,7 +1,12 @@
 """The whole monitor as a process, against the simulated estate, over real sockets and signals."""
 
+import asyncio
+import contextlib
+import random
 import re
 import signal
+import socket
+import sqlite3
 from datetime import UTC, datetime
 
 import pytest
@@ -11,8 +16,10 @@ from monitor.demo.client import EstateProcess
 from monitor.demo.places import Ports
 from monitor.net.secret import Secret
 from tests.http_server import Reply
-from tests.receivers.webhook import webhook_receiver
+from tests.kills import killed_often
+from tests.receivers.webhook import HANG, webhook_receiver
 from tests.running import SECRET, TOKEN, command, json_of, monitor, write_config
+from tests.store_outside import execute
 
 CRITICAL = {"priority": "critical", "service": "crm"}
 AWAY = Reply(503)
@@ -39,6 +46,25 @@ def receiver(*answers):
 async def pager():
     async with receiver() as made:
         yield made
+
+
+@contextlib.contextmanager
+def locked(path):
+    """The database locked by another program."""
+    rude = sqlite3.connect(path, isolation_level=None)
+    rude.execute("BEGIN IMMEDIATE")
+    yield
+    rude.close()
+
+
+@contextlib.contextmanager
+def open_connection(url):
+    """A page client that keeps its connection, in the middle of its next request."""
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        client.recv(1)
+        client.sendall(b"GET / HTTP/1.1\r\nHost:")
+        yield
 
 
 class TestATotalOutage:
@@ -145,6 +171,9 @@ class TestEnding:
             pager.answers.clear()
             async with monitor(path, url) as running:
                 again = await running.until_incident(**CRITICAL)
+                detail = await running.get(f"/api/v1/incidents/{again['number']}")
+                (gap,) = [e["text"] for e in detail["timeline"] if e["kind"] == "unobserved"]
+                assert re.match(r"Not observed from \S+ \S+Z to \S+ \S+Z: ", gap)
                 assert again["id"] == incident["id"]
                 assert again["began"] == incident["began"]
                 assert again["respond_by"] == incident["respond_by"]
@@ -169,6 +198,64 @@ class TestEnding:
             code, _, err = await command("run", "--config", str(second))
             assert code == 2
             assert f"process {running.process.pid}" in err
+
+    async def test_on_postgresql_too_it_is_the_same_incident_after_a_kill(
+        self, estate, pager, tmp_path, postgresql_url
+    ):
+        path, url = write_config(tmp_path, estate.ports, pager.url, database=postgresql_url)
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            estate.client.switch_on("refuse", service="crm")
+            incident = await running.until_incident(**CRITICAL)
+            await running.ends(signal.SIGKILL)
+        async with monitor(path, url) as running:
+            again = await running.until_incident(**CRITICAL)
+            kept = ("id", "number", "began", "respond_by")
+            assert [again[name] for name in kept] == [incident[name] for name in kept]
+            estate.client.heal()
+            await running.until_incident(**CRITICAL, state="resolved")
+            actions = [page.action for page in await pager.received(3)]
+            assert actions[-1] == "resolve"
+            assert len(await running.incidents()) == 1
+            code, seconds = await running.ends(signal.SIGTERM)
+            assert (code, seconds < 5) == (0, True), running.log.read_text()
+
+    async def test_kills_at_any_moment_lose_nothing_and_repeat_a_page_at_most_once_each(
+        self, estate, pager, tmp_path
+    ):
+        assert await killed_often(estate, pager, tmp_path, times=6, dice=random.Random(1)) <= 6
+
+    @pytest.mark.parametrize("state", ["receiver-hangs", "page-open", "black-hole", "locked"])
+    async def test_sigterm_ends_it_within_five_seconds_whatever_hangs(
+        self, estate, tmp_path, state
+    ):
+        async with receiver(*[HANG] * 50) as pager:
+            path, url = write_config(tmp_path, estate.ports, pager.url)
+            async with monitor(path, url) as running:
+                await running.until_ready()
+                fault = "black_hole" if state == "black-hole" else "refuse"
+                estate.client.switch_on(fault, service="crm")
+                await running.until_incident(**CRITICAL)
+                with contextlib.ExitStack() as held:
+                    if state == "page-open":
+                        held.enter_context(open_connection(url))
+                    if state == "locked":
+                        held.enter_context(locked(tmp_path / "monitor.db"))
+                    code, seconds = await running.ends(signal.SIGTERM)
+                assert seconds < 5, running.log.read_text()
+                assert code == 0
+
+    async def test_a_part_that_fails_ends_it_with_exit_code_1(self, estate, pager, tmp_path):
+        path, url = write_config(tmp_path, estate.ports, pager.url)
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            execute(
+                f"sqlite:///{tmp_path}/monitor.db",
+                "UPDATE instance SET fence = fence + 1, holder = 'another monitor'",
+            )
+            async with asyncio.timeout(20):
+                assert await running.process.wait() == 1
+            assert "the store is held by another monitor" in running.log.read_text()
 
 
 class TestCommands:

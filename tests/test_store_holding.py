@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from monitor.clock import Clock
 from monitor.model import NoticeState
 from monitor.store import (
     StoreHeld,
@@ -17,7 +19,17 @@ from monitor.store import (
     open_reader,
     open_store,
 )
-from tests.store_fixtures import CLOCK, LEASE, T0, incident, notice, opened, opening, result
+from tests.store_fixtures import (
+    CLOCK,
+    LEASE,
+    T0,
+    after,
+    incident,
+    notice,
+    opened,
+    opening,
+    result,
+)
 from tests.store_outside import execute, file_of
 
 ROOT = Path(__file__).parent.parent
@@ -194,7 +206,7 @@ async def test_writable_tells_when_the_file_was_removed(sqlite_url):
 
 
 async def test_writable_tells_when_another_program_locks_the_file(sqlite_url, monkeypatch):
-    monkeypatch.setattr("monitor.store.place._WRITER_WAIT", 0.05)
+    monkeypatch.setattr("monitor.store.place._WAIT", 0.05)
     async with opened(sqlite_url) as store:
         rude = sqlite3.connect(file_of(sqlite_url), isolation_level=None)
         rude.execute("BEGIN IMMEDIATE")
@@ -248,3 +260,26 @@ async def test_a_server_restart_does_not_end_the_store(postgresql_url):
         )
         assert await store.writable() is None
         assert len(await store.open_incidents()) == 1
+
+
+async def test_who_takes_the_store_is_told_when_it_was_last_watched(database_url):
+    later = Clock(lambda: after(60), lambda: 0.0)
+    store = await open_store(database_url, clock=later, holder="the first")
+    await store.sign()
+    await store.close()
+    for clock in (CLOCK, Clock(lambda: after(90), lambda: 0.0)):
+        # Holding it is not watching: a command that ran between two monitors saw nothing.
+        store = await open_store(database_url, clock=clock, holder="the next")
+        assert store.seen_at == after(60)
+        await store.close()
+
+
+async def test_a_session_that_keeps_the_server_locked_is_told_within_seconds(
+    postgresql_url, monkeypatch
+):
+    monkeypatch.setattr("monitor.store.place._WAIT", 0.1)
+    async with opened(postgresql_url) as store:
+        with psycopg.connect(postgresql_url) as rude:
+            rude.execute("SELECT * FROM instance FOR UPDATE")
+            assert "lock timeout" in await store.writable()
+        assert await store.writable() is None

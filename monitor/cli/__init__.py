@@ -16,12 +16,14 @@ from typing import Annotated, Any, NoReturn
 
 import httpx
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from monitor import __version__
 from monitor.cli import ask, explaining, probing, showing
 from monitor.config import Config, ConfigError, load
 from monitor.incident import IllegalTransition
+from monitor.web.schemas import Acknowledgement
 
 app = typer.Typer(
     name="monitor",
@@ -85,10 +87,10 @@ def demo() -> None:
 
 @app.command()
 def estate() -> None:
-    """Serve the simulated estate on the addresses of the shipped checks.yaml."""
-    from monitor.demo.estate import main as serve_estate  # noqa: PLC0415 - as above
+    """Serve the simulated estate, and a receiver of pages, as the shipped checks.yaml has them."""
+    from monitor.cli.standing import serve_estate  # noqa: PLC0415 - as above
 
-    raise typer.Exit(serve_estate([]))
+    raise typer.Exit(serve_estate())
 
 
 @app.command("check-config")
@@ -136,14 +138,16 @@ def probe(
 
 @app.command()
 def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Ask the running monitor how every service is; exit 1 unless all are well."""
+    """Ask the running monitor how every service is; exit 1 unless all are well for certain."""
     services = _asked(lambda: ask.services(_loaded(config)))
     if as_json:
         _print_json(services)
     else:
         OUT.print(showing.services_table(services))
+        for reason in services["not_ready"]:
+            OUT.print(f"cannot be relied on: {reason}", markup=False)
     well = all(service["impact"] == "none" for service in services["services"])
-    raise typer.Exit(FINE if well else NOT_WELL)
+    raise typer.Exit(FINE if well and not services["not_ready"] else NOT_WELL)
 
 
 @app.command()
@@ -156,23 +160,27 @@ def incidents(
     found = _asked(lambda: ask.incidents(_loaded(config), everything=everything))
     if as_json:
         _print_json(found)
-    else:
+    elif found["incidents"]:
         OUT.print(showing.incidents_table(found["incidents"]))
+    else:
+        OUT.print("There are none." if everything else "None is open.")
 
 
 @app.command()
 def ack(
-    number: Annotated[int, typer.Argument(help="The incident's number.")],
+    number: Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="The incident's number.")],
     by: Annotated[str, typer.Option("--by", help="Who takes it.")],
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Acknowledge an incident, through the running monitor or, without one, in its store."""
-    if not by.strip():
-        _mistaken("--by: name the person who takes it")
+    try:
+        name = Acknowledgement(by=by).by
+    except ValidationError:
+        _mistaken("--by: name the person who takes it, on one line of at most 100 characters")
     loaded = _loaded(config)
     try:
-        incident = _asked(lambda: ask.acknowledge(loaded, number, by.strip()))
+        incident = _asked(lambda: ask.acknowledge(loaded, number, name))
     except KeyError:
         _not_well(f"there is no open incident {number}")
     except IllegalTransition as error:
@@ -180,13 +188,13 @@ def ack(
     if as_json:
         _print_json(incident)
     else:
-        OUT.print(f"Incident {number} acknowledged by {by.strip()}.", markup=False)
+        OUT.print(f"Incident {number} acknowledged by {name}.", markup=False)
 
 
 @app.command()
 def explain(  # noqa: PLR0917 - each is an option of the command line
     service: Annotated[str, typer.Argument(help="The service, as named in the configuration.")],
-    at: Annotated[str, typer.Option("--at", help="ISO 8601; without a zone it is London time.")],
+    at: Annotated[str, typer.Option("--at", help="ISO 8601; without a zone, the calendar's.")],
     impact: Annotated[str, typer.Option("--impact", help="all or some")] = "all",
     tenant: Annotated[str | None, typer.Option("--tenant", help="One tenant only.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,

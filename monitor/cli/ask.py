@@ -11,10 +11,17 @@ import httpx
 from monitor.clock import real_clock
 from monitor.config import Config
 from monitor.daemon import acknowledge_without_daemon
+from monitor.model import IncidentState
 from monitor.store import StoreError, open_reader
-from monitor.web.schemas import IncidentPage, IncidentSummary
+from monitor.web.schemas import IncidentSummary
 
 _TIMEOUT = 5.0
+_MOST = 200
+
+States = tuple[IncidentState | None, ...]
+Page = list[Mapping[str, Any]]
+_ANY: States = (None,)
+_UNRESOLVED: States = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
 
 
 class Refused(Exception):  # noqa: N818 - named for what happened
@@ -22,22 +29,35 @@ class Refused(Exception):  # noqa: N818 - named for what happened
 
 
 def services(config: Config) -> Mapping[str, Any]:
-    """Every service as it looks now. Raises `Refused` when no monitor is running."""
+    """Every service as it looks now, and under `not_ready` why that cannot be relied on, if so.
+
+    Raises `Refused` when no monitor is running.
+    """
     try:
-        return _get(config, "/api/v1/services", {})
+        with _client(config) as client:
+            found = _answered(client.get("/api/v1/services"), "services")
+            ready = client.get("/readyz")
     except httpx.ConnectError:
         where = f"{config.listen_host}:{config.listen_port}"
         raise Refused(f"no monitor is running at {where}: start one with `monitor run`") from None
+    reasons = [] if ready.is_success else _refusal(ready).get("details") or [ready.text[:200]]
+    return {**found, "not_ready": reasons}
 
 
 def incidents(config: Config, *, everything: bool) -> Mapping[str, Any]:
-    """Open incidents, or all of them: from the running monitor, else from its store."""
+    """Open incidents, or all of them: from the running monitor, else from its store.
+
+    Newest first, at most `_MOST` of a state. Asked in the order of a life, so that none is missed
+    which is acknowledged meanwhile.
+    """
+    states = _ANY if everything else _UNRESOLVED
     try:
-        found = _get(config, "/api/v1/incidents", {"limit": "200"})
+        with _client(config) as client:
+            pages = [_page(client, state) for state in states]
     except httpx.ConnectError:
-        found = asyncio.run(_stored_incidents(config))
-    listed = [i for i in found["incidents"] if everything or i["state"] != "resolved"]
-    return {"incidents": listed}
+        pages = asyncio.run(_stored_incidents(config, states))
+    found = {incident["number"]: incident for page in pages for incident in page}
+    return {"incidents": [found[number] for number in sorted(found, reverse=True)]}
 
 
 def acknowledge(config: Config, number: int, by: str) -> Mapping[str, Any]:
@@ -51,11 +71,11 @@ def acknowledge(config: Config, number: int, by: str) -> Mapping[str, Any]:
             answer = client.post(
                 f"/api/v1/incidents/{number}/acknowledge",
                 json={"by": by},
-                headers={"Authorization": f"Bearer {token}"} if token else {},
+                headers={b"Authorization": f"Bearer {token}".encode()} if token else {},
             )
     except httpx.ConnectError:
         return _acknowledge_stored(config, number, by)
-    return _answered(answer)
+    return _answered(answer, "number")
 
 
 def _acknowledge_stored(config: Config, number: int, by: str) -> Mapping[str, Any]:
@@ -66,19 +86,19 @@ def _acknowledge_stored(config: Config, number: int, by: str) -> Mapping[str, An
     return IncidentSummary.of(incident, config.public_url).model_dump(mode="json")
 
 
-async def _stored_incidents(config: Config) -> Mapping[str, Any]:
+async def _stored_incidents(config: Config, states: States) -> list[Page]:
     try:
         store = await open_reader(config.database_url)
     except StoreError as error:
         raise Refused(f"no monitor is running, and its store cannot be read: {error}") from None
     try:
-        found = await store.incidents(state=None, limit=200)
+        pages = [await store.incidents(state=state, limit=_MOST) for state in states]
     finally:
         await store.close()
-    page = IncidentPage(
-        incidents=[IncidentSummary.of(i, config.public_url) for i in found], next_before=None
-    )
-    return page.model_dump(mode="json")
+    return [
+        [IncidentSummary.of(i, config.public_url).model_dump(mode="json") for i in page]
+        for page in pages
+    ]
 
 
 def _client(config: Config) -> httpx.Client:
@@ -87,17 +107,33 @@ def _client(config: Config) -> httpx.Client:
     return httpx.Client(base_url=origin, timeout=_TIMEOUT, trust_env=False)
 
 
-def _get(config: Config, path: str, query: Mapping[str, str]) -> Mapping[str, Any]:
-    with _client(config) as client:
-        return _answered(client.get(path, params=query))
+def _page(client: httpx.Client, state: IncidentState | None) -> Page:
+    query = {"limit": str(_MOST)} | ({} if state is None else {"state": state.value})
+    page = _answered(client.get("/api/v1/incidents", params=query), "incidents")
+    listed: Page = page["incidents"]
+    return listed
 
 
-def _answered(answer: httpx.Response) -> Mapping[str, Any]:
-    if answer.is_success:
-        found: Mapping[str, Any] = answer.json()
-        return found
+def _answered(answer: httpx.Response, expected: str) -> Mapping[str, Any]:
+    """The JSON object of an answer, which has the key `expected`; raises `Refused`."""
+    if not answer.is_success:
+        said = _refusal(answer).get("message") or answer.text[:200]
+        raise Refused(f"{answer.status_code}: {said}")
+    found = _json_object(answer)
+    if expected not in found:
+        raise Refused(f"what answers at {answer.url.copy_with(path='/')} is not this monitor")
+    return found
+
+
+def _refusal(answer: httpx.Response) -> Mapping[str, Any]:
+    """What a refusal of ours says; empty when it is not one."""
+    error = _json_object(answer).get("error")
+    return error if isinstance(error, dict) else {}
+
+
+def _json_object(answer: httpx.Response) -> Mapping[str, Any]:
     try:
-        said = answer.json()["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        said = answer.text[:200]
-    raise Refused(f"{answer.status_code}: {said}")
+        found = answer.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

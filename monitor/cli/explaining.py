@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from monitor.config import Config
 from monitor.model import (
+    SHARED,
     AllUsersScope,
     Decision,
     Deployment,
@@ -47,7 +48,10 @@ def instant(text: str, zone: str) -> datetime:
         ) from None
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=ZoneInfo(zone))
-    return parsed.astimezone(UTC)
+    try:
+        return parsed.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"--at: {text!r} lies outside the years 1 to 9999 in UTC") from None
 
 
 def _service(config: Config, name: str) -> Service:
@@ -58,9 +62,9 @@ def _service(config: Config, name: str) -> Service:
 
 
 def _tenant(service: Service, tenant: str | None) -> str | None:
-    known = {target.tenant for check in service.checks for target in check.targets}
+    known = {target.tenant for check in service.checks for target in check.targets} - {SHARED}
     if tenant is not None and tenant not in known:
-        names = ", ".join(sorted(known - {"*"})) or "none"
+        names = ", ".join(sorted(known)) or "none"
         raise LookupError(f"--tenant: {service.name} has no tenant {tenant!r}; there are: {names}")
     return tenant
 
@@ -70,7 +74,7 @@ def _verdict(service: Service, at: datetime, impact: Impact, tenant: str | None)
     targets = max((len(check.targets) for check in service.checks), default=1)
     of_tenant = tenant is not None and service.all_users_scope is AllUsersScope.TENANT
     everyone = impact is Impact.ALL and (tenant is None or of_tenant)
-    members = () if everyone else (tenant or "one target",)
+    members = () if everyone or tenant is None else (tenant,)
     failing = targets if everyone else 1
     deployments = {
         target.deployment

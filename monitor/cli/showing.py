@@ -13,6 +13,7 @@ from monitor.incident.wording import moment
 from monitor.model import Cell, Decision, Phases, Result
 
 _PHASES = ("resolve", "connect", "tls", "processing", "transfer")
+_LONG = frozenset({"service", "what", "incidents", "checks", "acknowledged by"})
 
 
 def iso(at: datetime | None) -> str | None:
@@ -53,7 +54,7 @@ def result_text(cell: Cell, result: Result) -> str:
         f"{cell.key}: {outcome} in {took:.3f} s",
         f"  asked    {cell.target.address} from {vantage.name} ({place})",
     ]
-    lines += [f"  reached  {evidence.address}"] if evidence.address else []
+    lines += [f"  address  {evidence.address}"] if evidence.address else []
     lines += [f"  phases   {phases_text(result.phases)}"]
     lines += [f"  answer   {evidence.status_line}"] if evidence.status_line else []
     lines += [f"  header   {name}: {value}" for name, value in evidence.headers]
@@ -149,7 +150,7 @@ def told(instant: str | None) -> str:
 def _table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for head in heads:
-        table.add_column(head, overflow="fold")
+        table.add_column(head, overflow="fold", no_wrap=head not in _LONG)
     for row in rows:
         table.add_row(*(cell.replace("[", "\\[") for cell in row))
     return table

@@ -4,8 +4,9 @@
             store holds open is taken up, then delivery, the engine, the schedule, the pages
     run     each part is a task of one group: if one fails, the whole process ends with exit 1,
             never half a monitor
-    stop    SIGTERM or SIGINT: the schedule ends, what is queued is committed, what is being sent
-            keeps its lease for the next start, the store is closed; within five seconds
+    stop    SIGTERM or SIGINT: the schedule ends, what is being sent has a moment to be answered
+            (else it keeps its lease for the next start), what is queued is committed, the store
+            is closed. Whatever hangs then is left behind: the process ends within five seconds
 
 `run` is given its clock and its stop, so that tests and the demo run the very same daemon.
 """
@@ -17,9 +18,10 @@ import os
 import random
 import signal
 import socket
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -44,13 +46,17 @@ from monitor.model import Cell, CellKey, Change, Incident, Notice, Result
 from monitor.net.network import Net
 from monitor.net.redaction import Redactor
 from monitor.probes import PROBES, Ask
-from monitor.store import Store, StoreError, open_store
+from monitor.store import Store, StoreError, StoreUnavailable, open_store
 from monitor.timetable import slots
 from monitor.web import create_app
 
 LOG = structlog.get_logger("monitor")
 
-_FINISH_WITHIN = 3.0
+_END_WITHIN = 1.5
+_FINISH_WITHIN = 2.0
+_GONE_WITHIN = 4.5
+"""Seconds from the signal to stop: answers to be given, writes to be done, the process to end."""
+
 _PRUNE_EVERY = 600
 
 
@@ -73,16 +79,24 @@ def serve(config: Config) -> int:
     logs.start()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(config))
+            return runner.run(_serve(config, logs))
     finally:
         logs.stop()
 
 
-async def _serve(config: Config) -> int:
+async def _serve(config: Config, logs: Logs) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    forced = threading.Timer(_GONE_WITHIN, _end_by_force, (logs,))
+    forced.daemon = True
+
+    def told_to_stop() -> None:
+        if not stop.is_set():
+            stop.set()
+            forced.start()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, told_to_stop)
     try:
         await run(config, real_clock(), stop=stop, started=_say_started)
     except CannotStart as error:
@@ -92,8 +106,17 @@ async def _serve(config: Config) -> int:
         for failure in failures.exceptions:
             LOG.error("a part of the monitor failed", exc_info=failure)
         return 1
+    finally:
+        forced.cancel()
     LOG.info("stopped")
     return 0
+
+
+def _end_by_force(logs: Logs) -> None:
+    """End although something hangs, most likely the store: what was committed is committed."""
+    LOG.error("stopped by force: something did not end in time")
+    logs.stop()
+    os._exit(1)
 
 
 async def _say_started(started: Started) -> None:
@@ -151,7 +174,10 @@ async def _run(
 ) -> None:
     metrics = Metrics(config.estate, [channel.name for channel in config.channels])
     net = Net(clock, config.limits, config.allow_private, Redactor(config.secrets))
-    parts = await _wired(config, clock, store, metrics, net)
+    try:
+        parts = await _wired(config, clock, store, metrics, net)
+    except StoreError as error:
+        raise CannotStart(str(error)) from None
     app = create_app(
         parts.engine,
         store,
@@ -165,22 +191,22 @@ async def _run(
     host, port = listening.getsockname()[:2]
     parts.scheduler.start()
     parts.schedule.start()
-    tasks: list[asyncio.Task[None]] = []
     try:
         async with asyncio.TaskGroup() as group:
-            tasks += [
-                group.create_task(parts.engine.run(parts.resumed)),
-                group.create_task(parts.delivery.run()),
-                group.create_task(parts.schedule.run()),
-                group.create_task(_watch(config, clock, store, metrics, parts.delivery)),
-            ]
+            delivering = group.create_task(parts.delivery.run())
             serving = group.create_task(listener.run_until_exit())
+            others = [
+                group.create_task(parts.engine.run(parts.resumed)),
+                group.create_task(parts.schedule.run()),
+                group.create_task(_watch(config, clock, store, metrics, parts)),
+            ]
             await started(Started(f"http://{host}:{port}", parts.engine, store))
             await stop.wait()
             parts.scheduler.shutdown(wait=False)
             listener.should_exit = True
-            await serving
-            for task in tasks:
+            parts.delivery.end()
+            await asyncio.wait({delivering, serving}, timeout=_END_WITHIN)
+            for task in (delivering, serving, *others):
                 task.cancel()
     finally:
         if parts.scheduler.running:
@@ -215,6 +241,8 @@ async def _finished(engine: Engine) -> None:
             await engine.finish()
     except TimeoutError:
         LOG.error("stopped before everything was written: the store could not be used")
+    except StoreError as error:
+        LOG.error("stopped before everything was written", reason=str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +266,7 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
     )
     now = clock.now()
     mind, resumed = await load_mind(
-        lambda worked: _mind(config, store, worked), store, now, _unobserved(now)
+        lambda worked: _mind(config, store, worked), store, now, _unobserved(store.seen_at, now)
     )
     engine = Engine(mind, store, _probes(net), clock, metrics, committed=delivery.wake)
     scheduler = AsyncIOScheduler(timezone="UTC")
@@ -251,8 +279,7 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         LOG.warning("the wall clock stepped", seconds=round(seconds, 3))
         metrics.clock_step(seconds)
         engine.forget_in_flight()
-        hurrying = loop.create_task(_hurry(store, clock, delivery))
-        hurrying.add_done_callback(lambda task: task.exception())
+        delivery.hurry()
 
     schedule = Schedule(
         scheduler,
@@ -265,7 +292,7 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
     scheduler.add_job(
         _prune,
         IntervalTrigger(seconds=_PRUNE_EVERY),
-        args=(store, clock, config),
+        args=(store, clock, config, metrics),
         coalesce=True,
         misfire_grace_time=_PRUNE_EVERY,
     )
@@ -289,8 +316,14 @@ def _ulid(at: datetime) -> str:
     return str(ULID.from_datetime(at))
 
 
-def _unobserved(now: Now) -> str:
-    return f"The monitor was started at {now.at:%Y-%m-%d %H:%M:%SZ}; before that it saw nothing."
+def _unobserved(seen_at: datetime, now: Now) -> str:
+    """What to say of the time that no monitor saw, which began when the last one signed last."""
+    if seen_at > now.at:
+        return f"Not observed until {now.at:%Y-%m-%d %H:%M:%SZ}: the monitor was started then."
+    return (
+        f"Not observed from {seen_at:%Y-%m-%d %H:%M:%SZ} to {now.at:%Y-%m-%d %H:%M:%SZ}: "
+        "the monitor was not running."
+    )
 
 
 def _probes(net: Net) -> dict[str, ProbeCell]:
@@ -321,34 +354,35 @@ def _notice_sent(metrics: Metrics) -> Callable[[Notice, float], None]:
     return sent
 
 
-async def _hurry(store: Store, clock: Clock, delivery: Delivery) -> None:
-    """After a step of the wall clock, what waited for a retry waits no longer."""
-    await store.hurry(clock.wall())
-    delivery.wake()
-
-
-async def _prune(store: Store, clock: Clock, config: Config) -> None:
-    await store.prune(
-        clock.wall(),
-        pass_for=timedelta(hours=config.history.pass_hours),
-        other_for=timedelta(days=config.history.other_days),
-    )
+async def _prune(store: Store, clock: Clock, config: Config, metrics: Metrics) -> None:
+    try:
+        await store.prune(
+            clock.wall(),
+            pass_for=timedelta(hours=config.history.pass_hours),
+            other_for=timedelta(days=config.history.other_days),
+        )
+    except StoreUnavailable:
+        metrics.store_failure()
 
 
 async def _watch(
-    config: Config, clock: Clock, store: Store, metrics: Metrics, delivery: Delivery
+    config: Config, clock: Clock, store: Store, metrics: Metrics, parts: _Parts
 ) -> None:
-    """Once a second: what delivery, the outbox and the calendar look like."""
+    """Once a second: what the store, delivery, the outbox and the calendar look like."""
     counted: Counter[tuple[str, NoticeOutcome]] = Counter()
+    was_troubled = False
     while True:
         await asyncio.sleep(1.0)
         now = clock.wall()
-        attempts = Counter(delivery.figures().attempts)
+        was_troubled = _told_trouble(parts.engine, was_troubled=was_troubled)
+        attempts = Counter(parts.delivery.figures().attempts)
         for (channel, outcome), count in (attempts - counted).items():
             metrics.notice(channel, outcome, count)
         counted = attempts
-        opening = (hours.next_opening(config.calendar, now) - now).total_seconds()
-        metrics.support(is_open=hours.is_open(config.calendar, now), seconds_to_opening=opening)
+        with suppress(hours.OutsideCoverage):
+            opening = (hours.next_opening(config.calendar, now) - now).total_seconds()
+            is_open = hours.is_open(config.calendar, now)
+            metrics.support(is_open=is_open, seconds_to_opening=opening)
         try:
             figures = await store.outbox()
         except StoreError:
@@ -356,3 +390,13 @@ async def _watch(
             continue
         oldest = 0.0 if figures.oldest_due is None else (now - figures.oldest_due).total_seconds()
         metrics.outbox(figures.pending, figures.dead, max(0.0, oldest))
+
+
+def _told_trouble(engine: Engine, *, was_troubled: bool) -> bool:
+    """Log that the store cannot be written, or can be again; whether it cannot be now."""
+    trouble = engine.store_trouble()
+    if trouble is not None and not was_troubled:
+        LOG.error("the store cannot be written; what is to be written waits", reason=trouble)
+    if trouble is None and was_troubled:
+        LOG.info("the store can be written again", results_dropped=engine.results_dropped)
+    return trouble is not None

@@ -1,10 +1,14 @@
-"""A webhook receiver for the demo: a real HTTP server that verifies every signature it gets."""
+"""A webhook receiver for the demo: a real HTTP server that verifies every signature it gets.
+
+What has no good signature is refused, and noted without being read.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -19,7 +23,10 @@ from monitor.net.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One message as received. `refused` is why it was, None when it is genuine and fresh."""
+    """One message as received. `refused` is why it was, None when it is genuine and fresh.
+
+    What was refused has an empty document, and with it the number 0 and no words.
+    """
 
     at: datetime
     key: str
@@ -29,22 +36,38 @@ class Page:
     @property
     def number(self) -> int:
         """The incident's number."""
-        return int(self.document["incident"]["number"])
+        return int(self.document["incident"]["number"]) if self.document else 0
+
+    @property
+    def headline(self) -> str:
+        """What it says in one line."""
+        return str(self.document.get("headline", ""))
 
     @property
     def action(self) -> str:
         """What it asks for: trigger, update, acknowledge or resolve."""
-        return str(self.document["action"])
+        return str(self.document.get("action", ""))
 
 
 class Receiver:
-    """Listens on a free loopback port while it is entered; `pages` is its log."""
+    """Listens on a loopback port while it is entered, a free one unless told which.
 
-    def __init__(self, secret: Secret, clock: Clock) -> None:
+    `pages` is its log; `heard` is told of each page as it comes. Raises OSError when the port is
+    taken.
+    """
+
+    def __init__(
+        self,
+        secret: Secret,
+        clock: Clock,
+        port: int = 0,
+        heard: Callable[[Page], None] = lambda _page: None,
+    ) -> None:
         self.pages: list[Page] = []
         self._secret = secret
         self._clock = clock
-        self._bound: socket.socket = bind("127.0.0.1", 0)
+        self._heard = heard
+        self._bound: socket.socket = bind("127.0.0.1", port)
         app = FastAPI(openapi_url=None)
         app.add_api_route("/hook", self._receive, methods=["POST"])
         self._listener = Listener(app, self._bound)
@@ -75,6 +98,8 @@ class Receiver:
             request.headers.get("monitor-signature", ""),
             now,
         )
-        document = json.loads(body)
-        self.pages.append(Page(now, request.headers.get("idempotency-key", ""), document, refused))
+        document = {} if refused else json.loads(body)
+        page = Page(now, request.headers.get("idempotency-key", ""), document, refused)
+        self.pages.append(page)
+        self._heard(page)
         return Response(status_code=401 if refused else 202)

@@ -38,7 +38,7 @@ from monitor.demo import judging
 from monitor.demo.client import AsyncEstateClient, EstateProcess
 from monitor.demo.places import SERVICES, Ports
 from monitor.demo.receiver import Receiver
-from monitor.incident.wording import began_words, clock_time
+from monitor.incident.wording import began_words, clock_time, moment
 from monitor.model import Impact, Incident, Rules
 from monitor.net.secret import Secret
 from monitor.store import IncidentRecord
@@ -52,7 +52,10 @@ class StoryBroken(Exception):  # noqa: N818 - named for what it says
 
 
 def play() -> int:
-    """Play the story; 0 when it came out exactly so, 1 when not. Its last line is JSON."""
+    """Play the story; 0 when it came out exactly so, 1 when not. Its last line is JSON.
+
+    SIGTERM breaks it off, with 1 and nothing left behind.
+    """
     console = Console(highlight=False, soft_wrap=True)
     logs = Logs("WARNING")
     logs.start()
@@ -61,7 +64,10 @@ def play() -> int:
         EstateProcess(Ports.free()) as estate,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        code = runner.run(_Story(console, Path(folder), estate, real_clock()).play())
+        try:
+            code = runner.run(_Story(console, Path(folder), estate, real_clock()).play())
+        except asyncio.CancelledError:
+            code = 1
     logs.stop()
     return code
 
@@ -81,6 +87,9 @@ class _Story:
 
     async def play(self) -> int:
         """Start everything, tell the story, judge it, and end everything."""
+        telling = asyncio.current_task()
+        if telling is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, telling.cancel)
         async with AsyncExitStack() as stack:
             receiver = await stack.enter_async_context(Receiver(self._secret, self._clock))
             config = self._config(receiver)
@@ -153,7 +162,7 @@ class _Story:
         await self._until("the page arrives", lambda: bool(receiver.pages))
         page = receiver.pages[0]
         verdict = page.refused or "signature verified"
-        self._say(f"Page received: “{page.document['headline']}” ({verdict}).", at=page.at)
+        self._say(f"Page received: “{page.headline}” ({verdict}).", at=page.at)
         self._say(f"{(page.at - switched.at).total_seconds():.1f} s from fault to page.")
         await self._acknowledge(monitor, incident.number)
         await self._heal()
@@ -218,7 +227,8 @@ class _Story:
         now = self._clock.wall()
         closed = hours.closed_reason(config.calendar, now)
         state = f"closed ({closed})" if closed else "open"
-        self._say(f"Support is {state}; it opens next {hours.next_opening(config.calendar, now)}.")
+        opening = moment(hours.next_opening(config.calendar, now))
+        self._say(f"Support is {state}; it opens next {opening}.")
 
     def _chapter(self, title: str) -> None:
         self._console.print(f"\n[bold]{title}[/bold]")
@@ -238,7 +248,7 @@ class _Story:
         self._say(f"Began {began_words(incident.began)}.")
         self._say(incident.known_by)
         if incident.respond_by is not None:
-            self._say(f"Respond by {judging.iso(incident.respond_by)}.")
+            self._say(f"Respond by {moment(incident.respond_by)}.")
 
     async def _ending(
         self, monitor: Started, receiver: Receiver, broken: list[str]

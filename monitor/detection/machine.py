@@ -132,6 +132,8 @@ class Machine:
 
     def tick(self, now: float) -> list[Action]:
         """Do what is due: close rounds, start rounds, end stage A, close watched outages."""
+        if self.idle():
+            return []
         actions: list[Action] = []
         while (counted := self._series.close_one(now)) is not None:
             actions += self._conclude(counted, now)
@@ -144,6 +146,11 @@ class Machine:
         if now >= self._unproven.due:
             actions += self._tell_unproven(now)
         return actions + list(self.outages.close_watched(now))
+
+    def idle(self) -> bool:
+        """Whether nothing is under way or watched, so that only a vote can move it."""
+        resting = self.phase is Phase.UP and not self._series.open and not self.outages.open
+        return resting and self._unproven.due == _NEVER
 
     def wake_at(self) -> float:
         """When `tick` next has something to do."""
@@ -401,7 +408,8 @@ class Machine:
         rules, sweeps = self.rules, self._good_sweeps
         if counted.finding is Finding.NOTHING:
             return []
-        good = counted.total.passed >= rules.recovery_share * counted.total.votes
+        quiet = counted.finding is Finding.QUIET
+        good = quiet or counted.total.passed >= rules.recovery_share * counted.total.votes
         places = self._sight.networks(counted.vantages)
         if good and (places >= 2 or self._declared_from_one_place()):
             sweeps.append(counted.started)
@@ -409,9 +417,9 @@ class Machine:
             if sweeps and not good:
                 self._turning.forget_end()
             sweeps.clear()
-        told = list(self._leave_part(now))
+        told: list[Action] = list(self._leave_part(now))
         enough = len(sweeps) >= rules.recovery_rounds and now - sweeps[0] >= rules.recovery_span
-        return list(self._recover_all(now)) if enough and not told else told
+        return told + (list(self._recover_all(now)) if enough and not told else [])
 
     def _declared_from_one_place(self) -> bool:
         declared = self.outages.open.get(Track.ALL)

@@ -284,7 +284,7 @@ def _watch_sight(state: State, now: float) -> list[Action]:
 
 
 def _note_active(state: State, machine: Machine) -> None:
-    if machine.wake_at() < float("inf"):
+    if not machine.idle() and machine.wake_at() < float("inf"):
         state.active[machine.population.unit] = machine
     else:
         state.active.pop(machine.population.unit, None)

@@ -115,9 +115,11 @@ class Store:
 
     `instance` is the ULID this database was given when it was made; `fence` is the number of this
     holder; `seen_at` is when whoever held it before last signed that it was watching (when the
-    database was made, if nobody has). Any method raises StoreUnavailable when the database cannot be used, and one that
-    writes raises StoreHeld when another holder has taken over, unless it says otherwise. What has
-    returned from a method that writes is on disk.
+    database was made, if nobody has).
+
+    Any method raises StoreUnavailable when the database cannot be used, and one that writes raises
+    StoreHeld when another holder has taken over, unless it says otherwise. What has returned from a
+    method that writes is on disk.
     """
 
     def __init__(

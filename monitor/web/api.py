@@ -97,7 +97,7 @@ def _authorise(given: HTTPAuthorizationCredentials | None, token: Secret | None)
             403,
             "no_token_configured",
             "Acknowledging through the API is off: set api_token (or api_token_file) in the "
-            "configuration, reload, and send it as 'Authorization: Bearer <token>'.",
+            "configuration, restart, and send it as 'Authorization: Bearer <token>'.",
         )
     sent = given.credentials if given is not None else ""
     if not hmac.compare_digest(sent.encode("latin-1"), token.reveal().encode()):

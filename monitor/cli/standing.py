@@ -1,0 +1,60 @@
+"""The simulated estate as it stands while somebody tries the shipped checks.yaml.
+
+Beside it stands a receiver where that file sends pages. It verifies them with the file's secret and
+prints each as it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+from monitor.clock import real_clock
+from monitor.demo.estate import serve
+from monitor.demo.places import CONTROLS, GROUPS, SERVICES, Ports
+from monitor.demo.receiver import Page, Receiver
+from monitor.net.secret import Secret
+
+RECEIVER_PORT = 9121
+DEFAULT_SECRET = "demo-secret"  # noqa: S105 - the default that the shipped checks.yaml spells out
+
+
+def serve_estate() -> int:
+    """Serve both until interrupted: 0 then, 1 when a port is taken."""
+    try:
+        asyncio.run(_serve())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 0
+    except OSError as error:
+        sys.stderr.write(f"{error.strerror}\n")
+        return 1
+    return 0
+
+
+async def _serve() -> None:
+    serving = asyncio.current_task()
+    if serving is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
+    clock = real_clock()
+    secret = Secret(os.environ.get("PAGER_SECRET") or DEFAULT_SECRET)
+    async with Receiver(secret, clock, RECEIVER_PORT, _print_page) as receiver:
+        await serve(None, clock, lambda ports: _print_addresses(ports, receiver.url))
+
+
+def _print_addresses(ports: Ports, pager: str) -> None:
+    lines = [f"{name:<12}{ports.origin(name)}/" for name in (*SERVICES, "switchboard")]
+    lines += [f"{CONTROLS:<12}{url}" for url in ports.control_urls()]
+    lines.append("tenants     " + ", ".join(f"{name} ({group})" for name, group in GROUPS.items()))
+    _print("\n".join([*lines, f"pager       {pager}", "Ctrl-C ends it"]))
+
+
+def _print_page(page: Page) -> None:
+    said = f"refused: {page.refused}" if page.refused else f"{page.action}: {page.headline}"
+    _print(f"{page.at:%H:%M:%S}Z  page {said}")
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

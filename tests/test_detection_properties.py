@@ -1,0 +1,243 @@
+"""Detection and judgement under whatever may come: random faults, pauses and restarts.
+
+Virtual time; the schedules are drawn by Hypothesis, the same ones every run. What must hold in
+every one of them is checked with each event, and again when everything has been well for long.
+"""
+
+from collections import defaultdict
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monitor import detection
+from monitor.detection import Phase, Sent
+from monitor.model import Impact, Outcome, Result, Rules, Stage, VerdictReason
+from tests.day import Day
+from tests.estates import check, estate, service, tenants
+from tests.simulation import (
+    Simulation,
+    black_hole,
+    invalid,
+    of,
+    passes,
+    refused,
+    slow,
+    sometimes,
+    status_503,
+)
+
+ENDLESS = 5400.0
+NETWORKS = ("net-a", "net-b", "net-c", "net-a", "net-b")
+EXAMPLES = settings(
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+WAYS = st.sampled_from([refused, status_503, black_hole, invalid, slow(6), slow(2), passes])
+GREY = st.builds(sometimes, st.sampled_from([0.02, 0.12, 0.3, 0.5, 0.7, 0.9, 0.97]))
+AT = st.floats(0, 1500)
+LASTS = st.sampled_from([1.0, 7.0, 20.0, 45.0, 90.0, 300.0, 1200.0])
+PARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "target": st.sets(st.sampled_from(["acme", "bolt", "t0", "t1", "shared"]), min_size=1),
+        "group": st.sets(st.sampled_from(["blue", "green"]), min_size=1),
+        "vantage": st.sets(st.sampled_from(["v0", "v1", "v2"]), min_size=1),
+        "controls": st.booleans(),
+    },
+)
+WHERE = st.one_of(st.just({}), PARTS)
+FAULTS = st.lists(st.tuples(AT, LASTS, st.one_of(WAYS, GREY), WHERE), max_size=6)
+PAUSES = st.lists(st.tuples(AT, st.floats(0.5, 120)), max_size=2)
+SHAPES = st.tuples(
+    st.sampled_from([1, 2, 3]),
+    st.sampled_from([0, 1, 3, 5]),
+    st.sampled_from([15.0, 30.0, 60.0]),
+)
+
+
+def world(shape):
+    """An estate of V vantages and K tenants (0: one shared target) probed every T seconds."""
+    vantages, number, interval = shape
+    places = {f"v{i}": NETWORKS[i] for i in range(vantages)}
+    owners = tenants(number) if number else None
+    made = check(of=owners, interval=interval, timeout=min(10.0, interval / 2))
+    api = check(name="api", of=owners, interval=interval, timeout=min(10.0, interval / 2))
+    return estate(service("crm", made, api), places=places)
+
+
+class Watched(Simulation):
+    """A simulation that checks with every event what must always hold."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.results = []
+
+    def handle(self, event):
+        """Take in the event, and look at what has become of it."""
+        if isinstance(event, Result):
+            self.results.append(event)
+        actions = super().handle(event)
+        for action in actions:
+            if isinstance(action, detection.Declared):
+                self.check(action)
+        return actions
+
+    def check(self, declared):
+        """Intervals are not reversed, and ALL rests on failures seen twice from two places."""
+        for span in (declared.began, declared.recovered):
+            assert span is None or span.after is None or span.after <= span.before, declared
+        if declared.recovered is not None:
+            assert declared.recovered.before >= declared.began.before, declared
+        if declared.impact is Impact.ALL and declared.stage is Stage.FAILING:
+            self.rests_on_failures(declared)
+
+    def rests_on_failures(self, declared):
+        """Rounds of failures from two networks, or long enough from one, and next to no PASS."""
+        network = {v.name: v.network for v in self.estate.vantages}
+        unit = [
+            r
+            for r in self.results
+            if "/".join(r.cell[:2]) == declared.unit and r.sent_mono >= declared.began.before - 60
+        ]
+        failed = [r for r in unit if r.outcome is Outcome.FAIL]
+        times = [r.sent_mono for r in failed]
+        # Silence is sent for FAIL before its answer comes: those probes are not in `results` yet.
+        silent = [u for u in self.state.unanswered.values() if u.cell.service == "crm"]
+        times += [u.sent for u in silent]
+        places = {network[r.cell.vantage] for r in failed}
+        places |= {network[u.cell.vantage] for u in silent}
+        rounds = 4 if declared.reason is VerdictReason.ONE_LOCATION else 2
+        span = (rounds - 1) * Rules().round_gap
+        assert max(times) - min(times) >= span, declared
+        assert declared.reason is VerdictReason.ONE_LOCATION or len(places) >= 2, declared
+
+    def bounded(self):
+        """Nothing grows with the time that has passed."""
+        cells = len(self.state.memories)
+        assert len(self.state.unanswered) <= 40 * cells
+        assert len(self.state.waiting) <= 80 * cells
+        for machine in self.state.machines.values():
+            assert len(machine._series.history) <= Rules().share_rounds
+            assert len(machine._series.open) <= Rules().rounds_needed
+            assert len(machine.outages.open) <= 4
+
+
+def afflict(sim, faults, pauses):
+    """Let those faults and pauses happen."""
+    for at, lasts, how, where in faults:
+        sim.breaks(at, at + lasts, how, of("crm", **where))
+    for at, seconds in pauses:
+        sim.pauses(at, seconds)
+
+
+def at_rest(sim):
+    """Every machine is UP and nothing is open."""
+    for machine in sim.state.machines.values():
+        assert machine.phase is Phase.UP, machine.phase
+        assert machine.outages.open == {}
+    assert sim.state.blind.open == {}
+
+
+@EXAMPLES
+@given(SHAPES, FAULTS, PAUSES)
+def test_when_all_is_well_again_everything_closes(shape, faults, pauses):
+    sim = Watched(world(shape))
+    afflict(sim, faults, pauses)
+    for until in range(300, 3000, 300):
+        sim.run(until)
+        sim.bounded()
+    sim.run(ENDLESS)
+    at_rest(sim)
+    stages = defaultdict(list)
+    for declared in sim.declared:
+        stages[declared.unit, detection.track_of(declared.impact, declared.reason)].append(declared)
+    assert all(told[-1].stage is Stage.CLOSED for told in stages.values())
+
+
+@EXAMPLES
+@given(SHAPES, FAULTS, PAUSES)
+def test_from_anywhere_total_failure_becomes_everyone(shape, faults, pauses):
+    estate_ = world(shape)
+    sim = Watched(estate_)
+    afflict(sim, faults, pauses)
+    sim.run(900)
+    sim._faults = [f for f in sim._faults if f[2] is not invalid and f[1] < 900]
+    sim.breaks(900, ENDLESS, refused, of("crm"))
+    sim.run(900 + 130 + 4 * shape[2] + sum(seconds for _, seconds in pauses))
+    broad = all(m.population.broad() for m in sim.state.machines.values())
+    for machine in sim.state.machines.values():
+        assert machine.phase is (Phase.ALL if broad else Phase.PARTIAL), machine.phase
+
+
+@EXAMPLES
+@given(SHAPES, FAULTS, PAUSES)
+def test_events_that_come_twice_change_nothing(shape, faults, pauses):
+    class Twice(Simulation):
+        sent = 0
+
+        def handle(self, event):
+            actions = super().handle(event)
+            if isinstance(event, Sent | Result):
+                again = super().handle(event)
+                assert again == [], (event, again)
+            return actions
+
+    once, twice = Simulation(world(shape)), Twice(world(shape))
+    for sim in (once, twice):
+        fresh = [(at, lasts, how, where) for at, lasts, how, where in faults]
+        afflict(sim, [f for f in fresh if f[2].__name__ != "answer"], pauses)
+        sim.run(2000)
+    assert once.declared == twice.declared
+
+
+class Judged(Day):
+    """A day that checks with every change what must always hold of incidents."""
+
+    def _write(self, change):
+        known = change.incident and self.written.get(change.incident.number)
+        super()._write(change)
+        for notice in change.notices:
+            last = self.seqs[notice.incident_id]
+            assert notice.seq > last
+            self.seqs[notice.incident_id] = notice.seq
+        if change.incident is not None:
+            self.check(known, change.incident)
+
+    @property
+    def seqs(self):
+        """The last notice number of each incident."""
+        return self.__dict__.setdefault("_seqs", defaultdict(int))
+
+    def check(self, known, incident):
+        """A promise is kept, a start is not narrowed, one incident is open a subject."""
+        if known is not None:
+            assert known.respond_by in (None, incident.respond_by)
+            assert incident.began.before <= known.began.before
+            afters = known.began.after, incident.began.after
+            assert None in afters or afters[1] <= afters[0]
+            assert set(known.route) <= set(incident.route)
+        unresolved = [i.subject for i in self.written.values() if i.resolved_at is None]
+        assert len(unresolved) == len(set(unresolved))
+        assert incident.errors or incident.impact is Impact.UNKNOWN
+        assert incident.known_by
+
+
+@EXAMPLES
+@given(SHAPES, FAULTS, PAUSES, st.floats(60, 2400), st.booleans())
+def test_no_incident_outlives_its_outages_even_through_a_restart(
+    shape, faults, pauses, killed_at, smaller
+):
+    before = Judged("Mon 2026-11-23 09:00", world(shape))
+    afflict(before, faults, pauses)
+    before.run(killed_at)
+    after_world = world((shape[0], 5 if smaller else shape[1], shape[2]))
+    after = Judged("Mon 2026-11-23 09:45", after_world, like=before)
+    for at, lasts, how, where in faults:
+        after.breaks(at - killed_at, at - killed_at + lasts, how, of("crm", **where))
+    after.run(ENDLESS)
+    assert after.mind.outages == {}
+    assert after.mind.open == {}
+    assert all(i.resolved_at is not None for i in after.incidents)

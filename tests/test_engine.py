@@ -1,0 +1,359 @@
+"""The engine over a real store, its clocks turned by hand; probes answer as a test says."""
+
+import asyncio
+import sqlite3
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+from ulid import ULID
+
+from monitor import detection
+from monitor.engine import Engine, load_mind
+from monitor.engine import writing as writing_module
+from monitor.engine.writing import Writing
+from monitor.hours import Calendar
+from monitor.judge import Mind
+from monitor.metrics import Metrics
+from monitor.model import (
+    CONTROL,
+    MONITOR,
+    Change,
+    EventKind,
+    Evidence,
+    FailureKind,
+    IncidentState,
+    Outcome,
+    Result,
+    TimelineEvent,
+)
+from monitor.policy import PolicySettings
+from monitor.store import StoreUnavailable, open_store
+from tests.estates import estate
+from tests.outbox_fixtures import Watch, until
+from tests.store_fixtures import incident, line, moved, notice, opening, result
+from tests.store_outside import execute, file_of
+
+ALWAYS_CLOSED = Calendar("Europe/London", (None,) * 7, {}, {}, {}, 2020, 2040)
+
+
+@dataclass
+class World:
+    """What every cell answers: PASS, or what is put into `answers` by service."""
+
+    watch: Watch
+    answers: dict = field(default_factory=dict)
+    asked: list = field(default_factory=list)
+
+    async def probe(self, cell, ask):
+        self.asked.append(cell.key)
+        sent = self.watch.mono
+        answer = self.answers.get(cell.key.service)
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is not None:
+            await answer(cell)
+        failed = answer is not None
+        return Result(
+            ask.id,
+            cell.key,
+            cell.target.fingerprint,
+            sent,
+            self.watch.mono,
+            self.watch.at,
+            Outcome.FAIL if failed else Outcome.PASS,
+            FailureKind.CONNECT if failed else None,
+            evidence=Evidence(message="refused" if failed else ""),
+        )
+
+
+async def at_once(_cell):
+    """Fail without waiting."""
+
+
+@dataclass
+class Made:
+    """An engine that is not yet running, its world and its store."""
+
+    engine: Engine
+    world: World
+    store: object
+    metrics: Metrics
+    mind: Mind
+
+    def metric(self, name, **labels):
+        return self.metrics._registry.get_sample_value(name, labels)
+
+    async def ask_all(self, service="crm"):
+        """Every cell of a service once; returns when all have answered."""
+        keys = [key for key in self.engine.cells if key.service == service]
+        done = self.engine.probes_done + len(keys)
+        for key in keys:
+            self.engine.fire(key, self.world.watch.mono)
+        await until(lambda: self.engine.probes_done >= done)
+
+
+@asynccontextmanager
+async def made_on(url):
+    watch = Watch()
+    store = await open_store(url, clock=watch.clock, holder="test")
+    await store.prove([(cell.key, cell.target.fingerprint) for cell in estate().cells()])
+
+    def make(worked):
+        return Mind(
+            estate(),
+            ALWAYS_CLOSED,
+            PolicySettings(),
+            (),
+            store.instance,
+            "http://127.0.0.1",
+            lambda at: str(ULID.from_datetime(at)),
+            detection.new_state(estate(), worked=worked),
+        )
+
+    mind, _ = await load_mind(make, store, watch.clock.now(), "")
+    world = World(watch)
+    metrics = Metrics(mind.estate, [])
+    engine = Engine(
+        mind, store, {"http": world.probe}, watch.clock, metrics, committed=lambda: None
+    )
+    yield Made(engine, world, store, metrics, mind)
+    await store.close()
+
+
+@pytest.fixture
+async def made(sqlite_url):
+    async with made_on(sqlite_url) as one:
+        yield one
+
+
+@asynccontextmanager
+async def running(engine):
+    task = asyncio.create_task(engine.run([]))
+    await until(lambda: engine._group is not None)
+    yield task
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def ended(task):
+    """What a task ended with, taken out of its groups."""
+    async with asyncio.timeout(10):
+        with pytest.raises(ExceptionGroup) as raised:
+            await task
+    failure = raised.value
+    while isinstance(failure, ExceptionGroup):
+        (failure,) = failure.exceptions
+    return failure
+
+
+class TestEnding:
+    async def test_whatever_leaves_a_probe_ends_the_engine(self, made):
+        made.world.answers["crm"] = ValueError("a fault of ours")
+        async with running(made.engine) as task:
+            made.engine.fire(next(iter(made.engine.cells)), 0.0)
+            assert str(await ended(task)) == "a fault of ours"
+
+    async def test_a_failure_in_thinking_ends_the_engine(self, made, monkeypatch):
+        async with running(made.engine) as task:
+            monkeypatch.setattr("monitor.judge.think", lambda *_: 1 / 0)
+            made.engine.fire(next(iter(made.engine.cells)), 0.0)
+            assert isinstance(await ended(task), ZeroDivisionError)
+
+    async def test_another_holder_of_the_store_ends_the_engine(self, made, sqlite_url, monkeypatch):
+        monkeypatch.setattr(writing_module, "SIGN_EVERY", 0.01)
+        async with running(made.engine) as task:
+            execute(sqlite_url, "UPDATE instance SET fence = fence + 1, holder = 'another'")
+            assert "the store is held by another" in str(await ended(task))
+
+    async def test_no_probe_is_left_behind_and_none_begins(self, made):
+        hang = asyncio.Event()
+        made.world.answers["crm"] = lambda _cell: hang.wait()
+        before = asyncio.all_tasks()
+        async with running(made.engine):
+            for key in made.engine.cells:
+                made.engine.fire(key, 0.0)
+            await until(lambda: len(made.world.asked) == len(made.engine.cells))
+        assert asyncio.all_tasks() == before
+        made.engine.fire(next(iter(made.engine.cells)), 0.0)
+        assert asyncio.all_tasks() == before
+
+
+class TestDisturbed:
+    async def test_a_step_of_the_clock_makes_failures_under_way_invalid(self, made):
+        hang = asyncio.Event()
+        made.world.answers["crm"] = lambda _cell: hang.wait()
+        key = next(key for key in made.engine.cells if key.service == "crm")
+        async with running(made.engine):
+            made.engine.fire(key, 0.0)
+            await until(lambda: made.world.asked)
+            made.engine.forget_in_flight()
+            hang.set()
+            await until(lambda: made.engine.probes_done)
+        labels = {"service": "crm", "outcome": "invalid", "kind": "none"}
+        assert made.metric("monitor_probes_total", **labels) == 1
+
+    async def test_a_stall_of_the_loop_makes_failures_under_way_invalid(self, made):
+        hang = asyncio.Event()
+        made.world.answers["crm"] = lambda _cell: hang.wait()
+        key = next(key for key in made.engine.cells if key.service == "crm")
+        async with running(made.engine):
+            made.engine.fire(key, 0.0)
+            await until(lambda: made.world.asked)
+            made.world.watch.passes(0.5)
+            hang.set()
+            await until(lambda: made.engine.probes_done)
+        labels = {"service": "crm", "outcome": "invalid", "kind": "none"}
+        assert made.metric("monitor_probes_total", **labels) == 1
+
+
+class TestAnAwayStore:
+    async def test_the_incident_waits_and_people_are_told_until_it_is_back(
+        self, made, sqlite_url, monkeypatch
+    ):
+        monkeypatch.setattr(writing_module, "SIGN_EVERY", 0.01)
+        one = incident()
+        async with running(made.engine):
+            rude = sqlite3.connect(file_of(sqlite_url), isolation_level=None)
+            rude.execute("BEGIN IMMEDIATE")
+            made.engine._writing.change(opening(one, notice(one)))
+            await until(lambda: made.metric("monitor_store_failures_total"))
+            assert made.engine.store_trouble() is None
+            made.world.watch.passes(11)
+            assert "database is locked" in made.engine.store_trouble()
+            told = [r for r in made.engine.not_ready() if r.startswith("the store cannot be")]
+            assert "end the other program" in told[0]
+            rude.execute("ROLLBACK")
+            rude.close()
+            await until(lambda: made.engine.store_trouble() is None)
+            await until(lambda: not made.engine._writing._changes)
+        assert await made.store.open_incidents() == [one]
+
+    async def test_a_removed_file_is_told_and_nothing_is_written_into_it(
+        self, made, sqlite_url, monkeypatch
+    ):
+        monkeypatch.setattr(writing_module, "SIGN_EVERY", 0.01)
+        path = file_of(sqlite_url)
+        async with running(made.engine):
+            path.rename(f"{path}.away")
+            made.engine._writing.change(opening(incident()))
+            await until(lambda: made.metric("monitor_store_failures_total"))
+            made.world.watch.passes(11)
+            assert "the file was removed or replaced" in made.engine.store_trouble()
+            path.with_name(f"{path.name}.away").rename(path)
+            await until(lambda: not made.engine._writing._changes)
+        assert len(await made.store.open_incidents()) == 1
+
+    async def test_a_write_that_never_ends_is_told_too(self, made):
+        made.world.watch.passes(11)
+        assert made.engine.store_trouble() == "no write has ended, for 11 s"
+
+
+class Unclear:
+    """A store whose commits take, and whose answers get lost as often as is said."""
+
+    def __init__(self, store, lost):
+        self.store, self.lost = store, lost
+
+    async def commit(self, change):
+        await self.store.commit(change)
+        if self.lost:
+            self.lost -= 1
+            raise StoreUnavailable("here", "the connection was lost", "look")
+
+    def __getattr__(self, name):
+        return getattr(self.store, name)
+
+
+def written_to(store, watch):
+    return Writing(store, watch.clock, committed=lambda _: None, failed=lambda: None)
+
+
+class TestUnclearCommits:
+    async def test_whatever_was_written_is_not_written_twice(self, database_url):
+        watch = Watch()
+        store = await open_store(database_url, clock=watch.clock, holder="test")
+        one = incident()
+        unseen = TimelineEvent(one.id, one.detected_at, "monitor", EventKind.UNOBSERVED, "a gap")
+        taken = moved(one, state=IncidentState.ACKNOWLEDGED, acknowledged_by="Robin")
+        taken = replace(taken, events=(line(one, EventKind.ACKNOWLEDGED, "taken"),))
+        for change in (opening(one, notice(one)), Change(events=(unseen,)), taken):
+            writing = written_to(Unclear(store, lost=1), watch)
+            writing.change(change)
+            await writing.finish()
+        record = await store.incident(1)
+        assert [event.text for event in record.events] == ["opened", "a gap", "taken"]
+        assert record.incident.version == 2
+        assert len(record.notices) == 1
+        await store.close()
+
+    async def test_who_is_stopped_in_the_middle_of_a_commit_finishes_it(self, sqlite_url):
+        watch = Watch()
+        store = await open_store(sqlite_url, clock=watch.clock, holder="test")
+        begun = asyncio.Event()
+
+        class Slow(Unclear):
+            async def commit(self, change):
+                await super().commit(change)
+                if not begun.is_set():
+                    begun.set()
+                    await asyncio.Event().wait()
+
+        writing = written_to(Slow(store, lost=0), watch)
+        writer = asyncio.create_task(writing.write_changes())
+        writing.change(opening(incident(1)))
+        writing.change(opening(incident(2, subject="v1:sites:all")))
+        await begun.wait()
+        writer.cancel()
+        async with asyncio.timeout(5):
+            await writing.finish()
+        assert [one.number for one in await store.open_incidents()] == [1, 2]
+        await store.close()
+
+
+async def test_the_newest_results_wait_for_the_store_and_the_rest_is_counted(monkeypatch):
+    monkeypatch.setattr(writing_module, "RESULTS_KEPT", 4)
+
+    class Away:
+        async def record(self, _batch):
+            for each in late:
+                writing.result(each)
+            raise StoreUnavailable("here", "it is away", "wait")
+
+    writing = written_to(Away(), Watch())
+    first, late = [result() for _ in range(3)], [result() for _ in range(2)]
+    for each in first:
+        writing.result(each)
+    await writing.flush()
+    assert list(writing._results) == [*first[1:], *late]
+    assert writing.dropped == 1
+
+
+class TestWhatIsShown:
+    async def test_a_response_that_is_late_is_counted_once(self, made):
+        open_one = incident(respond_by=made.world.watch.at + timedelta(seconds=5))
+        taken = incident(
+            2,
+            subject="v1:crm:part",
+            respond_by=open_one.respond_by,
+            acknowledged_at=open_one.detected_at,
+        )
+        ours = incident(3, subject="v1:monitor:blind", service=MONITOR, respond_by=None)
+        made.mind.open = {one.subject: one for one in (open_one, taken, ours)}
+        counts = []
+        for passes in (4, 2, 1):
+            made.world.watch.passes(passes)
+            made.engine._show(made.world.watch.clock.now())
+            counts.append(made.metric("monitor_response_breached_total", service="crm"))
+        assert counts == [0, 1, 1]
+        labels = {"service": MONITOR, "priority": ours.priority.value}
+        assert made.metric("monitor_incidents_open", **labels) == 1
+
+    async def test_it_is_ready_once_everything_due_soon_was_probed(self, made):
+        async with running(made.engine):
+            assert "have not been probed yet" in " ".join(made.engine.not_ready())
+            await made.ask_all("crm")
+            await made.ask_all(CONTROL)
+            assert made.engine.not_ready() == ()
+            assert made.engine.cells_seen() == len(made.engine.cells)
