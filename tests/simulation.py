@@ -41,6 +41,11 @@ def black_hole(deadline):
     return deadline, Outcome.FAIL, FailureKind.TIMEOUT, f"no answer within {deadline:g} s"
 
 
+def turned_away(_deadline):
+    """Answer 403: we are not let in, which says nothing of others."""
+    return 0.02, Outcome.BLOCKED, None, "status 403 Forbidden (expected 200-299)"
+
+
 def slow(seconds):
     """Answer well, late."""
     return lambda _deadline: (seconds, Outcome.PASS, None, "")

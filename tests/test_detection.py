@@ -33,6 +33,7 @@ from tests.simulation import (
     slow,
     sometimes,
     status_503,
+    turned_away,
 )
 
 CRM = of("crm")
@@ -470,6 +471,33 @@ class TestBlind:
         sim.breaks(200, 900, refused, CRM)
         sim.run(900)
         assert ("crm/sign-in", Impact.ALL) in {(d.unit, d.impact) for d in sim.declared}
+
+
+class TestLockedOut:
+    def test_turned_away_for_three_minutes_we_say_that_we_cannot_tell(self):
+        sim = Simulation(estate())
+        sim.breaks(101, 700, turned_away, CRM)
+        sim.run(1500)
+        assert [(d.impact, d.stage) for d in sim.declared] == [
+            (Impact.UNKNOWN, Stage.FAILING),
+            (Impact.UNKNOWN, Stage.WATCHING),
+            (Impact.UNKNOWN, Stage.CLOSED),
+        ]
+        assert sim.declared[0].reason is VerdictReason.LOCKED_OUT
+        assert 180 <= sim.declared[0].at - 101 < 190
+        assert sim.declared[0].began.after <= 101 <= sim.declared[0].began.before
+
+    def test_while_anything_passes_we_are_not_locked_out(self):
+        sim = Simulation(estate())
+        sim.breaks(101, 1500, turned_away, of("crm", target={"acme", "bolt", "cedar", "delta"}))
+        sim.run(1800)
+        assert told(sim) == []
+
+    def test_a_quota_used_up_for_a_minute_is_nothing(self):
+        sim = Simulation(estate())
+        sim.breaks(101, 161, turned_away, CRM)
+        sim.run(600)
+        assert told(sim) == []
 
 
 class TestEpisodes:

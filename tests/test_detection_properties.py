@@ -7,6 +7,7 @@ every one of them is checked with each event, and again when everything has been
 from collections import defaultdict
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase as Phase_
 from hypothesis import strategies as st
 
 from monitor import detection
@@ -29,10 +30,11 @@ from tests.simulation import (
 ENDLESS = 5400.0
 NETWORKS = ("net-a", "net-b", "net-c", "net-a", "net-b")
 EXAMPLES = settings(
-    max_examples=8,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     database=None,
+    phases=(Phase_.explicit, Phase_.generate),
     suppress_health_check=list(HealthCheck),
 )
 WAYS = st.sampled_from([refused, status_503, black_hole, invalid, slow(6), slow(2), passes])

@@ -18,7 +18,7 @@ from monitor.model import (
 )
 from tests.day import Day, day_time, local
 from tests.estates import check, estate, service, tenants
-from tests.simulation import black_hole, of, refused
+from tests.simulation import black_hole, of, refused, sometimes, turned_away
 
 
 class TestEveryoneInHours:
@@ -156,6 +156,19 @@ class TestOutOfHours:
         assert [action for action, _ in day.told("pager")] == ["trigger"]
 
 
+class TestLockedOut:
+    def test_being_turned_away_at_night_wakes_on_call_because_we_cannot_tell(self):
+        day = Day("Tue 2026-11-24 01:00", estate())
+        day.fails("crm", "01:10:01", until="02:00", how=turned_away)
+        day.runs_until("01:30")
+        (incident,) = day.incidents
+        assert incident.reason is DecisionReason.CANNOT_TELL
+        assert incident.subject == "v1:crm:locked_out"
+        assert "Prospect 365 CRM turns us away" in incident.title
+        assert {e.message for e in incident.errors} == {"status 403 Forbidden (expected 200-299)"}
+        assert [action for action, _ in day.told("pager")] == ["trigger"]
+
+
 class TestOneIncidentPerSubject:
     def test_two_checks_down_for_everyone_are_one_incident(self):
         both = service(
@@ -221,6 +234,15 @@ class TestOneIncidentPerSubject:
         day.fails("crm", "10:30", until="11:00", target=["acme"])
         day.runs_until("10:40")
         assert [i.subject for i in day.incidents] == ["v1:crm:on_premise:all", "v1:crm:some"]
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_a_share_that_just_passed_still_names_its_errors(self, seed):
+        one = estate(service("crm", check()), places={"london": "net-a"})
+        day = Day("Mon 2026-11-23 09:50", one)
+        day.fails("crm", "10:00", until="10:30", how=sometimes(0.5, seed=seed))
+        day.runs_until("10:30")
+        assert day.incidents
+        assert all(incident.errors for incident in day.incidents)
 
     def test_one_tenant_down_hides_nothing_of_another(self):
         made = service("crm", all_users_scope=AllUsersScope.TENANT)

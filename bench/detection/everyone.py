@@ -95,7 +95,7 @@ def names_gone(seed: int) -> World:
             return Answer(seconds, Outcome.FAIL, FailureKind.DNS)
         return Answer(spot.usual, Outcome.PASS)
 
-    truth = Truth(Scope.ALL, began, min(expires), ended)
+    truth = Truth(Scope.ALL, began, min(expires), ended, complete=max(expires))
     fault = Fault(began, ended, how, of_service())
     return world(draw, fault, truths=[truth], slowest=seconds)
 
@@ -232,5 +232,3 @@ def page_left_on(seed: int) -> World:
     """A maintenance page that no window announces."""
     how = at_once(FailureKind.MAINTENANCE_PAGE, 0.06)
     return _outage(draw_of("19d", seed), how, slowest=0.1)
-
-

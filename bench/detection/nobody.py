@@ -45,7 +45,7 @@ def lost_vantage(seed: int) -> World:
 def shared_transit(seed: int) -> World:
     """Most vantages share a transit to the service that fails in bursts of 30 s."""
     draw = draw_of("13", seed, vantages=(3, 5))
-    ended = draw.first + draw.lasting(300.0, 1200.0)
+    ended = draw.first + draw.lasting(180.0, 1200.0)
     most = set(range(draw.vantages // 2 + 1))
     spans = bursts(draw.dice, ended, lasting=(25.0, 35.0), apart=(60.0, 150.0))
     where = of_places(most, controls=False)
@@ -81,13 +81,13 @@ def noise(seed: int) -> World:
     """0.1 to 5 % of all requests fail, each by itself."""
     draw = draw_of("16a", seed)
     rate = 0.001 * 50 ** draw.dice.random()
-    return world(draw, noise=rate, end=draw.lasting(300.0, 7200.0))
+    return world(draw, noise=rate, end=draw.lasting(150.0, 7200.0))
 
 
 def bursty_noise(seed: int) -> World:
     """The same in bursts: a target or a path has bad spells in which half of its requests fail."""
     draw = draw_of("16b", seed)
-    dice, end = draw.dice, draw.lasting(300.0, 7200.0)
+    dice, end = draw.dice, draw.lasting(150.0, 7200.0)
     rate, bad_for = 0.001 * 50 ** dice.random(), dice.uniform(1.0, 10.0)
     by_path = dice.random() < 0.5
     number = draw.vantages if by_path else draw.targets

@@ -96,5 +96,5 @@ def all_then_one(seed: int) -> World:
         Fault(began, shrank, _STATUS, of_service()),
         Fault(shrank, ended, _STATUS, of_targets({1})),
     ]
-    truths = [Truth(Scope.ALL, began, began, shrank), Truth(Scope.PARTIAL, shrank, shrank, ended)]
+    truths = [Truth(Scope.ALL, began, began, shrank), Truth(Scope.PARTIAL, began, shrank, ended)]
     return world(draw, *faults, truths=truths)

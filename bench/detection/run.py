@@ -85,6 +85,7 @@ class Run:
         self._order = 0
         self._asleep_until = 0.0
         self._ids = 0
+        self._wakes_at = float("inf")
         self._generation = 0
         self._trains = due_times(self.estate, staggered=variant.staggered)
         for place, (_, train) in enumerate(self._trains):
@@ -166,13 +167,15 @@ class Run:
         self._at(now + 1.0, _TICK, None)
 
     def _wake(self, now: float, wake: float) -> None:
-        if detection.wake_at(self._state) <= wake:
+        if wake == self._wakes_at:
+            self._wakes_at = float("inf")
             self._step(Tick(), now)
 
     def _stop(self, now: float, event) -> None:
         self._asleep_until = now + event.seconds
         if event.restarts:
             self._generation += 1
+            self._wakes_at = float("inf")
             self._state = self._fresh_state()
             for one in _open(self.declared):
                 detection.resume(self._state, one, self._asleep_until)
@@ -185,7 +188,8 @@ class Run:
             else:
                 self.declared.append(action)
         wake = detection.wake_at(state)
-        if wake < now + 1.0:
+        if wake < self._wakes_at:
+            self._wakes_at = wake
             self._at(max(now, wake), _WAKE, wake)
 
 

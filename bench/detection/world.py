@@ -39,8 +39,8 @@ CONTROLS = 3
 CONTROL_INTERVAL, CONTROL_TIMEOUT = 10.0, 5.0
 NETWORKS = 3
 GROUPS = ("blue", "green", "amber")
-PROBES_AFFORDED = 40_000
-SHORTEST_SPAN = 240.0
+PROBES_AFFORDED = 25_000
+SHORTEST_SPAN = 220.0
 
 
 class Scope(StrEnum):
@@ -83,8 +83,9 @@ class Spot:
 class Truth:
     """A labelled span. From `since` the first can feel it, from `began` all whom it names can.
 
-    `shown` is its longest unbroken stretch where it comes and goes; `waits` what a rule of the
-    world makes even a perfect watcher wait before it may speak.
+    Delays count from `began`; its start is rightly called anything from `since` to `complete`
+    (where None: `began`). `shown` is its longest unbroken stretch where it comes and goes; `waits`
+    what a rule of the world makes even a perfect watcher wait before it may speak.
     """
 
     scope: Scope
@@ -94,6 +95,7 @@ class Truth:
     service: str = SERVICE
     shown: float = 0.0
     waits: float = 0.0
+    complete: float | None = None
     flapping: bool = False
 
     @property
@@ -231,7 +233,7 @@ def world(
 
 
 @lru_cache(maxsize=32)
-def build_estate(
+def build_estate(  # noqa: PLR0917 - positional, as the cache wants its key
     interval: float,
     vantages: int,
     targets: int,

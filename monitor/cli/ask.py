@@ -75,6 +75,8 @@ def acknowledge(config: Config, number: int, by: str) -> Mapping[str, Any]:
             )
     except httpx.ConnectError:
         return _acknowledge_stored(config, number, by)
+    except httpx.LocalProtocolError:
+        raise Refused("api_token cannot be sent: it holds a line break or the like") from None
     return _answered(answer, "number")
 
 
@@ -121,7 +123,7 @@ def _answered(answer: httpx.Response, expected: str) -> Mapping[str, Any]:
         raise Refused(f"{answer.status_code}: {said}")
     found = _json_object(answer)
     if expected not in found:
-        raise Refused(f"what answers at {answer.url.copy_with(path='/')} is not this monitor")
+        raise Refused(f"what answers at {answer.url.netloc.decode()} is not this monitor")
     return found
 
 

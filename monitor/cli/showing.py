@@ -13,7 +13,7 @@ from monitor.incident.wording import moment
 from monitor.model import Cell, Decision, Phases, Result
 
 _PHASES = ("resolve", "connect", "tls", "processing", "transfer")
-_LONG = frozenset({"service", "what", "incidents", "checks", "acknowledged by"})
+_WHOLE = frozenset({"", "priority", "state", "impact"})
 
 
 def iso(at: datetime | None) -> str | None:
@@ -150,7 +150,7 @@ def told(instant: str | None) -> str:
 def _table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for head in heads:
-        table.add_column(head, overflow="fold", no_wrap=head not in _LONG)
+        table.add_column(head, overflow="fold", no_wrap=head in _WHOLE)
     for row in rows:
         table.add_row(*(cell.replace("[", "\\[") for cell in row))
     return table

@@ -21,10 +21,10 @@ RECEIVER_PORT = 9121
 DEFAULT_SECRET = "demo-secret"  # noqa: S105 - the default that the shipped checks.yaml spells out
 
 
-def serve_estate() -> int:
+def serve_estate(ports: Ports | None = None, receiver_port: int = RECEIVER_PORT) -> int:
     """Serve both until interrupted: 0 then, 1 when a port is taken."""
     try:
-        asyncio.run(_serve())
+        asyncio.run(_serve(ports, receiver_port))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 0
     except OSError as error:
@@ -33,14 +33,14 @@ def serve_estate() -> int:
     return 0
 
 
-async def _serve() -> None:
+async def _serve(ports: Ports | None, receiver_port: int) -> None:
     serving = asyncio.current_task()
     if serving is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
     clock = real_clock()
     secret = Secret(os.environ.get("PAGER_SECRET") or DEFAULT_SECRET)
-    async with Receiver(secret, clock, RECEIVER_PORT, _print_page) as receiver:
-        await serve(None, clock, lambda ports: _print_addresses(ports, receiver.url))
+    async with Receiver(secret, clock, receiver_port, _print_page) as receiver:
+        await serve(ports, clock, lambda real: _print_addresses(real, receiver.url))
 
 
 def _print_addresses(ports: Ports, pager: str) -> None:

@@ -19,13 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from monitor.config import build, crosschecks, reading, tree
 from monitor.config.build import Config
 from monitor.config.mistakes import ConfigError, Mistake, spelled
 from monitor.config.shape import History
 
-__all__ = ["Config", "ConfigError", "History", "Mistake", "load"]
+__all__ = ["Config", "ConfigError", "History", "Mistake", "load", "load_rules"]
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
@@ -33,14 +34,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
 
     `environ` is where `${NAME}` is looked up. Secret files are found relative to the file.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(tree.MAX_BYTES + 1)
-        root, flaws = tree.parse(content, environ)
-    except OSError as error:
-        raise _unread(path, (1, 1), f"cannot be read: {error.strerror}") from None
-    except tree.Unreadable as error:
-        raise _unread(path, error.place, error.message, spelled(error.path)) from None
+    root, flaws = _parsed(path, environ)
     findings = reading.Findings(str(path), root)
     for flaw in flaws:
         findings.add(flaw.path, flaw.message, flaw.place)
@@ -50,6 +44,35 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     if mistakes := findings.mistakes():
         raise ConfigError(mistakes)
     return build.config(path, document, root)
+
+
+def load_rules(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The rules that a file sets, by the names of `model.Rules`, spelled as under `rules:`.
+
+    Raises ConfigError with every mistake in it.
+    """
+    content, flaws = _parsed(path, environ)
+    root = tree.Node(content.place, {"rules": content})
+    findings = reading.Findings(str(path), root)
+    for flaw in flaws:
+        findings.add(("rules", *flaw.path), flaw.message, flaw.place)
+    findings.lost |= {("rules", *flaw.path) for flaw in flaws if flaw.lost}
+    document = reading.document(root, findings, str(path.parent))
+    crosschecks.check_rules(crosschecks.Case(document, root, findings))
+    if mistakes := findings.mistakes():
+        raise ConfigError(mistakes)
+    return {key: getattr(document.rules, key) for key in document.rules.model_fields_set}
+
+
+def _parsed(path: Path, environ: Mapping[str, str]) -> tuple[tree.Node, list[tree.Flaw]]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(tree.MAX_BYTES + 1)
+        return tree.parse(content, environ)
+    except OSError as error:
+        raise _unread(path, (1, 1), f"cannot be read: {error.strerror}") from None
+    except tree.Unreadable as error:
+        raise _unread(path, error.place, error.message, spelled(error.path)) from None
 
 
 def _unread(path: Path, place: tree.Place, message: str, within: str = "") -> ConfigError:

@@ -81,13 +81,18 @@ def check_document(case: Case) -> None:
         if not findings.under("calendar", *path):
             findings.add(("calendar", *path), message)
     _tenants(case)
-    _rules(document.rules, Rules(), ("rules",), case)
+    check_rules(case)
     _controls(case)
     if not document.services and not findings.under("services"):
         findings.add(("services",), "is missing: name at least one service with its checks")
     for name, service in document.services.items():
         _service(name, service, case)
     _channels(case)
+
+
+def check_rules(case: Case) -> None:
+    """Note what the rules for every service say that cannot be meant."""
+    _rules(case.document.rules, Rules(), ("rules",), case)
 
 
 def rules_of(shape: Shape, default: Rules) -> Rules:

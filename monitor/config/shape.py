@@ -47,10 +47,16 @@ _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """How long results are kept: those that are PASS in hours, all others in days."""
+    """How long results are kept: those that are PASS in hours, all others in days.
+
+    `record` is the file that every result is recorded in besides, None for none; at
+    `record_max_bytes` it begins anew and one older file is kept.
+    """
 
     pass_hours: int = 48
     other_days: int = 30
+    record: str | None = None
+    record_max_bytes: int = 1 << 30
 
 
 def _network(value: object) -> IPv4Network | IPv6Network:

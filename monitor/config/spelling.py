@@ -41,12 +41,15 @@ SHOWN_CHARS = 80
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"(\d{1,9})(KiB|MiB|GiB)")
+_BYTES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SHARES = frozenset(
     {"vantage_fail_share", "pass_share", "coverage", "partial_share", "recovery_share"}
 )
 _FACTORS = frozenset({"silence_p99", "score_fail", "score_pass", "score_needed"})
 _FROM_ZERO = frozenset({"redirects"})
+_SIZES = frozenset({"record_max_bytes"})
 
 
 class Shape(BaseModel):
@@ -72,6 +75,18 @@ def seconds(value: object) -> float:
     if not 0 < number <= MAX_SECONDS:
         raise ValueError(f"{shown(value)} must be more than 0 and at most 366d")
     return number
+
+
+def size(value: object) -> int:
+    """A size in bytes. Raises ValueError for what is none, or not within 1 byte and 1024 GiB."""
+    value = reread(value)
+    if isinstance(value, str) and (match := _SIZE.fullmatch(value)):
+        value = int(match[1]) * _BYTES[match[2]]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{shown(value)} is no size: write 500MiB, 1GiB or a number of bytes")  # noqa: TRY004 - for pydantic
+    if not 0 < value <= 1024 * _BYTES["GiB"]:
+        raise ValueError(f"{shown(value)} must be more than 0 and at most 1024GiB")
+    return value
 
 
 def name(value: str) -> str:
@@ -187,6 +202,7 @@ Seconds = Annotated[float, PlainValidator(seconds)]
 Share = Annotated[float, PlainValidator(_within(0, 1, _number))]
 Factor = Annotated[float, PlainValidator(_positive)]
 Count = Annotated[int, PlainValidator(_within(1, 10**9, _whole))]
+Size = Annotated[int, PlainValidator(size)]
 CountFromZero = Annotated[int, PlainValidator(_within(0, 10**9, _whole))]
 Flag = Annotated[bool, PlainValidator(_flag)]
 Text = Annotated[str, PlainValidator(_text)]
@@ -277,5 +293,5 @@ def _scalar(key: str, hint: Any) -> Any:
     if hint is float:
         return Share if key in _SHARES else Factor if key in _FACTORS else Seconds
     if hint is int:
-        return CountFromZero if key in _FROM_ZERO else Count
+        return Size if key in _SIZES else CountFromZero if key in _FROM_ZERO else Count
     return {str: Text, bool: Flag, type(None): None}[hint]

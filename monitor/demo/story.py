@@ -281,6 +281,7 @@ class _Story:
         loop.add_signal_handler(signal.SIGINT, interrupted.set)
         loop.add_signal_handler(signal.SIGTERM, interrupted.set)
         await interrupted.wait()
+        self._console.print()
 
     async def _could_not_start(self, daemon: asyncio.Task[None]) -> int:
         try:

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
+from monitor.detection.lockout import Lockout
 from monitor.detection.outages import Outages, Track
 from monitor.detection.population import Memory, Population, sampled_cells
 from monitor.detection.rounds import Counted, FailingSet, Finding
@@ -74,6 +75,7 @@ class Machine:
         self._sight = sight
         self._turning = Turning(population.rules)
         self._unproven = Unproven(population)
+        self._lockout = Lockout(population)
         self._failing: dict[CellKey, None] = {}
         self._suspected = Span(None, 0.0)
         self._awaiting: set[CellKey] = set()
@@ -90,6 +92,7 @@ class Machine:
         cell, vote = memory.key, _vote(memory, result)
         seen = cell.vantage in self._sight.healthy(now)
         self._unproven.note(memory, result, seen=seen)
+        self._lockout.note(result)
         if vote is True:
             self._failing.pop(cell, None)
         elif vote is False:
@@ -145,16 +148,19 @@ class Machine:
                 actions += self._start_round(now)
         if now >= self._unproven.due:
             actions += self._tell_unproven(now)
+        if now >= self._lockout.due:
+            actions += self._tell_lockout(now)
         return actions + list(self.outages.close_watched(now))
 
     def idle(self) -> bool:
         """Whether nothing is under way or watched, so that only a vote can move it."""
         resting = self.phase is Phase.UP and not self._series.open and not self.outages.open
-        return resting and self._unproven.due == _NEVER
+        return resting and self._unproven.due == self._lockout.due == _NEVER
 
     def wake_at(self) -> float:
         """When `tick` next has something to do."""
-        due = min(self._next_round, self._unproven.due, self.outages.wake_at())
+        due = min(self._next_round, self._unproven.due, self._lockout.due)
+        due = min(due, self.outages.wake_at())
         if self._series.open:
             due = min(due, self._series.open[0].expires)
         return min(due, self._asked_until) if self.phase is Phase.STAGE_A else due
@@ -176,6 +182,9 @@ class Machine:
             return
         if declared.reason is VerdictReason.NEVER_WORKED:
             self._unproven.restore(declared.extent.members, now)
+            return
+        if declared.reason is VerdictReason.LOCKED_OUT:
+            self._lockout.restore(now)
             return
         if declared.impact is Impact.ALL:
             self.phase, self.part = Phase.ALL, None
@@ -390,7 +399,8 @@ class Machine:
         targets = self._unproven.targets
         if not targets:
             return self.outages.recover(Track.NEVER_WORKED, Span(None, now), now)
-        results = self._failures_of([c for t in targets for c in self.population.cells_of[t]])
+        cells = [cell for target in targets for cell in self.population.cells_of[target]]
+        results = self._failures_of(c for c in cells if not self.memories[c].worked)
         return self.outages.declare(
             Track.NEVER_WORKED,
             reason=VerdictReason.NEVER_WORKED,
@@ -398,6 +408,21 @@ class Machine:
             began=Span(None, min((r.observed_mono for r in results), default=now)),
             known_by=f"{self.population.check}: has never passed since it was configured.",
             results=results,
+            now=now,
+        )
+
+    def _tell_lockout(self, now: float) -> list[Declared]:
+        self._lockout.due = _NEVER
+        began = self._lockout.began()
+        if began is None:
+            return self.outages.recover(Track.LOCKED_OUT, Span(None, now), now)
+        return self.outages.declare(
+            Track.LOCKED_OUT,
+            reason=VerdictReason.LOCKED_OUT,
+            extent=self._lockout.extent(self._sight.healthy(now)),
+            began=began,
+            known_by=f"{self.population.check}: we are turned away, and nothing has passed since.",
+            results=tuple(self._lockout.results.values()),
             now=now,
         )
 
@@ -474,8 +499,14 @@ class Machine:
         return Span(first.failed_sent, first.first_passed or now)
 
     def failures(self) -> tuple[Result, ...]:
-        """The latest failures of the cells that fail now, at most a hundred."""
-        return self._failures_of(self._failing)
+        """The latest failures of the cells that fail now, at most a hundred.
+
+        Of a share of requests none may fail just now: then those seen since it was suspected.
+        """
+        known = (self.memories[cell].last_failure for cell in self.population.cells)
+        since = self._suspected.before
+        recent = [result for result in known if result and result.observed_mono >= since]
+        return self._failures_of(self._failing) or tuple(recent[:_FAILURES_KEPT])
 
     def _failures_of(self, cells: Iterable[CellKey]) -> tuple[Result, ...]:
         found = (self.memories[cell].last_failure for cell in cells)

@@ -1,7 +1,7 @@
 """What one unit has declared and not yet closed.
 
-A unit has a track for ALL, one for SOME and one for SOME of what has never worked; the monitor
-itself has one for being BLIND. On each:
+A unit has a track for ALL, one for SOME, one for SOME of what has never worked and one for being
+LOCKED_OUT; the monitor itself has one for being BLIND. On each:
 
     (none)    declare -> FAILING, episode 1
     FAILING   declare -> FAILING, told again only when the extent or the reason changed
@@ -10,7 +10,7 @@ itself has one for being BLIND. On each:
     WATCHING  time    -> CLOSED, and forgotten
 
 The start is that of the first episode and never changes. With `flap_episodes` starts within
-`flap_window` the outage is FLAPPING and is watched for the whole `flap_window`.
+`flap_window` an outage of ALL or SOME is FLAPPING and is watched for the whole `flap_window`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Track(StrEnum):
     ALL = "all"
     SOME = "some"
     NEVER_WORKED = "never_worked"
+    LOCKED_OUT = "locked_out"
     BLIND = "blind"
 
 
@@ -35,13 +36,17 @@ _IMPACT = {
     Track.ALL: Impact.ALL,
     Track.SOME: Impact.SOME,
     Track.NEVER_WORKED: Impact.SOME,
+    Track.LOCKED_OUT: Impact.UNKNOWN,
     Track.BLIND: Impact.UNKNOWN,
 }
 
 
+_OWN_TRACK = (VerdictReason.NEVER_WORKED, VerdictReason.LOCKED_OUT, VerdictReason.BLIND)
+
+
 def track_of(impact: Impact, reason: VerdictReason) -> Track:
     """The track on which such an outage runs."""
-    if reason in (VerdictReason.NEVER_WORKED, VerdictReason.BLIND):
+    if reason in _OWN_TRACK:
         return Track(reason.value)
     return Track.ALL if impact is Impact.ALL else Track.SOME
 
@@ -149,7 +154,8 @@ class Outages:
         del starts[: -self._rules.flap_episodes]
         often = len(starts) == self._rules.flap_episodes
         flapping = often and fresh.at - starts[0] <= self._rules.flap_window
-        reason = VerdictReason.FLAPPING if flapping else fresh.reason
+        own = fresh.reason in _OWN_TRACK
+        reason = VerdictReason.FLAPPING if flapping and not own else fresh.reason
         return replace(fresh, episode=fresh.episode + 1, reason=reason)
 
     def _tell(self, track: Track, declared: Declared) -> list[Declared]:

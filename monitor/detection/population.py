@@ -33,7 +33,8 @@ class Memory:
 
     `worked`: it has passed under its present fingerprint. `slowest` is a slowly decaying maximum
     of PASS durations and stands for their 99th percentile; None before the first. `first_failed`
-    is when the present failures were first seen, `first_passed` the present passes.
+    is when the present failures were first seen, `first_passed` the present passes;
+    `last_failure` stays known when it passes again.
     """
 
     key: CellKey
@@ -66,7 +67,7 @@ class Memory:
             self.worked = True
             self.passed_sent = result.sent_mono
             self.first_passed = self.first_passed or result.observed_mono
-            self.first_failed = self.last_failure = None
+            self.first_failed = None
             self.failures = 0
         elif result.outcome is Outcome.FAIL:
             self.failures += 1

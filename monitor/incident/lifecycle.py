@@ -20,9 +20,11 @@ from enum import StrEnum
 from monitor.model import (
     Decision,
     ErrorSeen,
+    FailureKind,
     Incident,
     IncidentState,
     Interval,
+    Outcome,
     Priority,
     Result,
     Verdict,
@@ -198,17 +200,16 @@ def errors_seen(results: Iterable[Result]) -> tuple[ErrorSeen, ...]:
     """The different errors among failures, verbatim, per check and vantage, first seen first."""
     found: dict[tuple[str, str, str, str], ErrorSeen] = {}
     for result in sorted(results, key=lambda r: r.observed_mono):
-        if result.failure is None:
+        kind = FailureKind.STATUS if result.outcome is Outcome.BLOCKED else result.failure
+        if kind is None:
             continue
         cell, message = result.cell, result.evidence.message
-        key = (cell.check, cell.vantage, result.failure, message)
+        key = (cell.check, cell.vantage, kind, message)
         seen = found.get(key)
         found[key] = (
             replace(seen, count=seen.count + 1)
             if seen
-            else ErrorSeen(
-                cell.check, cell.target, cell.vantage, result.failure, message, result.observed_at
-            )
+            else ErrorSeen(cell.check, cell.target, cell.vantage, kind, message, result.observed_at)
         )
     return tuple(found.values())[:ERRORS_KEPT]
 

@@ -52,7 +52,7 @@ def began_words(began: Interval) -> str:
 
 def scope_of(verdict: Verdict, service: Service) -> str:
     """Who is affected, in a few words."""
-    if verdict.reason is VerdictReason.BLIND:
+    if verdict.reason in (VerdictReason.BLIND, VerdictReason.LOCKED_OUT):
         return "cannot tell"
     if verdict.reason is VerdictReason.NEVER_WORKED:
         return f"never worked: {_members(verdict.extent)}"
@@ -86,6 +86,8 @@ def title_of(verdict: Verdict, service: Service) -> str:
     """What is down for whom, without when."""
     if verdict.reason is VerdictReason.BLIND:
         return "The monitor is blind: we cannot tell whether customers are down"
+    if verdict.reason is VerdictReason.LOCKED_OUT:
+        return f"{service.title} turns us away: we cannot tell whether customers are down"
     if verdict.impact is Impact.ALL:
         return f"{service.title} is down for {scope_of(verdict, service)}"
     if verdict.reason is VerdictReason.DEGRADED:

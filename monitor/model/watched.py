@@ -148,6 +148,7 @@ class Rules:
     merge_window: a failure within it after recovery is the same outage.
     flap_episodes, flap_window: that many episodes within it: FLAPPING until it has been quiet.
     tenants_needed: ALL needs a shared target or this many tenants.
+    locked_out_after: turned away this long without any PASS, we say that we cannot tell.
     control_fresh: a control's PASS older than this no longer vouches for its vantage.
     """
 
@@ -180,6 +181,7 @@ class Rules:
     flap_episodes: int = 3
     flap_window: float = 1800.0
     tenants_needed: int = 5
+    locked_out_after: float = 180.0
     control_fresh: float = 30.0
 
 

@@ -1,0 +1,320 @@
+"""The command line: what each command answers, to good and to bad input."""
+
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from monitor.cli import app, standing
+from monitor.config import load
+
+ROOT = Path(__file__).parent.parent
+SHIPPED = str(ROOT / "checks.yaml")
+CHECKS = """\
+listen: 127.0.0.1:{port}
+database_url: sqlite:///{folder}/monitor.db
+api_token: ${{TOKEN:-}}
+services:
+  web: {{checks: [{{name: home, url: "https://one.example.com/"}}]}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def monitor(*arguments):
+    """(exit code, standard output, standard error) of a command."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+@contextlib.contextmanager
+def answering(answers):
+    """A server that answers each request by `answers(url, headers)`: a status and a text."""
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, text = answers(urlsplit(self.path), self.headers)
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        do_POST = do_GET  # noqa: N815 - what the standard library calls it
+
+        def log_message(self, *_arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def configured(folder, port):
+    path = folder / "checks.yaml"
+    path.write_text(CHECKS.format(port=port, folder=folder))
+    return path
+
+
+# --------------------------------------------------------------------------- usage
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["ack", "one", "--by", "Robin"],
+        ["ack", "0", "--by", "Robin"],
+        ["ack", str(2**63), "--by", "Robin"],
+        ["ack", "1"],
+        ["ack", "1", "--by", "  "],
+        ["ack", "1", "--by", "two\nlines"],
+        ["ack", "1", "--by", "x" * 101],
+        ["run", "--config", "missing.yaml"],
+        ["check-config", "missing.yaml"],
+        ["probe", "crm/nothing", "--config", SHIPPED],
+        ["explain", "crm", "--config", SHIPPED],
+        ["explain", "crm", "--at", "nonsense", "--config", SHIPPED],
+        ["explain", "crm", "--at", "0001-01-01T00:00+05:00", "--config", SHIPPED],
+        ["explain", "crm", "--at", "9999-12-31T23:00-05:00", "--config", SHIPPED],
+        ["explain", "crm", "--at", "2040-01-01", "--config", SHIPPED],
+        ["explain", "mail", "--at", "2026-11-23T10:00", "--config", SHIPPED],
+        ["explain", "crm", "--at", "2026-11-23T10:00", "--tenant", "fern", "--config", SHIPPED],
+        ["explain", "crm", "--at", "2026-11-23T10:00", "--impact", "most", "--config", SHIPPED],
+    ],
+)
+def test_a_mistaken_question_exits_2_and_says_why(arguments):
+    code, out, err = monitor(*arguments)
+    assert (code, out) == (2, "")
+    assert err.strip()
+
+
+def test_what_all_tenants_share_is_no_tenant(tmp_path):
+    path = configured(tmp_path, 1)
+    code, _, err = monitor("explain", "web", "--at", "2026-11-23", "--tenant", "*", "-c", path)
+    assert code == 2
+    assert err == "--tenant: web has no tenant '*'; there are: none\n"
+
+
+# --------------------------------------------------------------------------- explain
+
+
+def explained(*arguments):
+    code, out, _ = monitor("explain", *arguments, "--json", "--config", SHIPPED)
+    assert code == 0
+    return json.loads(out)
+
+
+def test_an_explanation_has_these_keys_in_utc():
+    assert explained("crm", "--at", "2026-07-23T10:00") == {
+        "at": "2026-07-23T09:00:00Z",
+        "support_open": True,
+        "closed_reason": None,
+        "next_opening": "2026-07-24T07:30:00Z",
+        "priority": "critical",
+        "route": ["service_desk", "on_call"],
+        "notify_at": "2026-07-23T09:00:00Z",
+        "respond_by": "2026-07-23T11:00:00Z",
+        "reason": "all_users",
+        "sentence": "Support is open and Prospect 365 CRM is down for all users: this is business "
+        "critical, so the service desk and on-call are told at once and a response is due by "
+        "12:00 BST on Thu 23 Jul 2026.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("service", "at", "closed", "respond_by"),
+    [
+        ("crm", "2026-11-23T10:00", None, "2026-11-23T12:00:00Z"),
+        ("crm", "2026-11-23T16:59:59", None, "2026-11-23T18:59:59Z"),
+        ("crm", "2026-11-23T17:00:00", "outside_hours", "2026-11-23T19:00:00Z"),
+        ("website", "2026-11-27T16:30", "outside_hours", "2026-11-27T18:30:00Z"),
+        ("orders", "2026-12-25T03:00", "bank_holiday", "2026-12-25T05:00:00Z"),
+        ("crm", "2026-12-28T11:00", "bank_holiday", "2026-12-28T13:00:00Z"),
+        ("crm", "2026-10-24T23:50", "weekend", "2026-10-25T00:50:00Z"),
+        ("crm", "2026-10-25T00:30", "weekend", "2026-10-25T01:30:00Z"),
+        ("crm", "2026-03-29T00:30", "weekend", "2026-03-29T02:30:00Z"),
+        ("crm", "2026-11-26T16:45", None, "2026-11-26T18:45:00Z"),
+    ],
+)
+def test_what_stops_everyone_is_critical_day_and_night(service, at, closed, respond_by):
+    decision = explained(service, "--at", at)
+    assert decision["priority"] == "critical"
+    assert decision["closed_reason"] == closed
+    assert decision["route"] == (["on_call"] if closed else ["service_desk", "on_call"])
+    assert decision["notify_at"] == decision["at"]
+    assert decision["respond_by"] == respond_by
+
+
+def test_one_tenant_waits_for_the_end_of_easter():
+    decision = explained("sites", "--at", "2026-04-06T11:00", "--tenant", "acme")
+    assert (decision["priority"], decision["reason"]) == ("standard", "partial")
+    assert (decision["route"], decision["respond_by"]) == (["service_desk"], None)
+    assert decision["notify_at"] == decision["next_opening"] == "2026-04-07T07:30:00Z"
+    assert "1 of 5 targets: acme" in decision["sentence"]
+
+
+def test_some_of_an_unnamed_tenant_names_none():
+    sentence = explained("sites", "--at", "2026-04-07T11:00", "--impact", "some")["sentence"]
+    assert "(1 of 5 targets)" in sentence
+
+
+# --------------------------------------------------------------------------- a running monitor
+
+
+def api(answers):
+    """The answers of a monitor's API, by path."""
+
+    def answer(url, _headers):
+        return answers.get(url.path, (404, "{}"))
+
+    return answer
+
+
+def test_all_is_well_only_when_the_monitor_is_ready(tmp_path):
+    fine = json.dumps({"services": []})
+    unready = json.dumps({"error": {"message": "both", "details": ["no probe yet", "stuck"]}})
+    answers = {"/api/v1/services": (200, fine), "/readyz": (503, unready)}
+    with answering(api(answers)) as port:
+        path = configured(tmp_path, port)
+        code, out, _ = monitor("status", "--json", "--config", path)
+        assert (code, json.loads(out)["not_ready"]) == (1, ["no probe yet", "stuck"])
+        code, out, _ = monitor("status", "--config", path)
+        assert (code, out.count("cannot be relied on: ")) == (1, 2)
+        answers["/readyz"] = (200, "{}")
+        assert monitor("status", "--config", path)[0] == 0
+
+
+@pytest.mark.parametrize("text", ["<h1>", "{}", "[]"])
+@pytest.mark.parametrize("command", [["status"], ["incidents"], ["ack", "1", "--by", "Robin"]])
+def test_something_else_at_the_address_is_said_to_be_that(command, text, tmp_path):
+    with answering(lambda _url, _headers: (200, text)) as port:
+        code, out, err = monitor(*command, "--config", configured(tmp_path, port))
+    assert (code, out) == (1, "")
+    assert err == f"what answers at 127.0.0.1:{port} is not this monitor\n"
+
+
+def test_an_incident_that_is_open_is_listed_however_many_came_after(tmp_path):
+    asked = []
+
+    def answer(url, _headers):
+        state = parse_qs(url.query).get("state", ["any"])[0]
+        asked.append(state)
+        numbers = {"open": [7, 1], "acknowledged": [7, 3]}[state]
+        return 200, json.dumps({"incidents": [{"number": number} for number in numbers]})
+
+    with answering(answer) as port:
+        code, out, _ = monitor("incidents", "--json", "--config", configured(tmp_path, port))
+    assert (code, asked) == (0, ["open", "acknowledged"])
+    assert [incident["number"] for incident in json.loads(out)["incidents"]] == [7, 3, 1]
+
+
+def test_no_incident_is_said_in_words(tmp_path):
+    with answering(lambda _url, _headers: (200, '{"incidents": []}')) as port:
+        path = configured(tmp_path, port)
+        assert monitor("incidents", "--config", path) == (0, "None is open.\n", "")
+        assert monitor("incidents", "--all", "--config", path) == (0, "There are none.\n", "")
+
+
+def test_a_token_of_any_letters_is_sent(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOKEN", "clé")
+    sent = []
+
+    def answer(_url, headers):
+        sent.append(headers["Authorization"].encode("latin-1").decode())
+        return 200, '{"number": 1}'
+
+    with answering(answer) as port:
+        code, _, _ = monitor("ack", "1", "--by", "Robin", "--config", configured(tmp_path, port))
+    assert (code, sent) == (0, ["Bearer clé"])
+
+
+def test_a_token_that_cannot_be_sent_is_not_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOKEN", "hidden\nword")
+    with answering(lambda _url, _headers: (200, "{}")) as port:
+        code, out, err = monitor("ack", "1", "--by", "Sam", "--config", configured(tmp_path, port))
+    assert code == 1
+    assert "api_token" in err
+    assert "hidden" not in out + err
+
+
+# --------------------------------------------------------------------------- demo and estate
+
+
+@contextlib.contextmanager
+def process(*arguments, **environ):
+    """A process of the program's own, killed if it is still there in the end."""
+    started = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environ},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+def test_a_demo_that_is_terminated_exits_1_and_leaves_nothing_behind(tmp_path):
+    with process("-m", "monitor", "demo", TMPDIR=str(tmp_path)) as demo:
+        assert any("All is well" in line for line in demo.stdout)
+        assert list(tmp_path.iterdir())
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(20) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_estate_receives_pages_where_the_shipped_file_sends_them():
+    pager = next(c for c in load(Path(SHIPPED), {}).channels if c.name == "pager")
+    assert pager.options.url == f"http://127.0.0.1:{standing.RECEIVER_PORT}/hook"
+    assert pager.options.secret.reveal() == standing.DEFAULT_SECRET
+
+
+def posted(url, body, secret):
+    """The status of a signed page's answer."""
+    sent = str(int(datetime.now(UTC).timestamp()))  # noqa: TID251 - the sender's own clock
+    signed = hmac.new(secret.encode(), f"{sent}.".encode() + body, hashlib.sha256)
+    headers = {"Monitor-Timestamp": sent, "Monitor-Signature": f"v1={signed.hexdigest()}"}
+    return httpx.post(url, content=body, headers=headers).status_code
+
+
+def test_the_estate_prints_each_page_that_it_gets():
+    program = (
+        "from monitor.cli.standing import serve_estate\n"
+        "from monitor.demo.places import Ports\n"
+        "raise SystemExit(serve_estate(Ports.free(), 0))\n"
+    )
+    with process("-c", program, PAGER_SECRET="a secret") as estate:
+        said = dict(
+            line.split(maxsplit=1) for line in iter(estate.stdout.readline, "Ctrl-C ends it\n")
+        )
+        page = b'{"action": "trigger", "headline": "It is down"}'
+        assert posted(said["pager"].strip(), page, "a secret") == 202
+        assert estate.stdout.readline().endswith("Z  page trigger: It is down\n")
+        assert posted(said["pager"].strip(), b"no JSON", "another") == 401
+        assert "page refused: " in estate.stdout.readline()
+        estate.send_signal(signal.SIGTERM)
+        assert estate.wait(10) == 0
