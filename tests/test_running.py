@@ -171,8 +171,13 @@ class TestEnding:
             pager.answers.clear()
             async with monitor(path, url) as running:
                 again = await running.until_incident(**CRITICAL)
-                detail = await running.get(f"/api/v1/incidents/{again['number']}")
-                (gap,) = [e["text"] for e in detail["timeline"] if e["kind"] == "unobserved"]
+                where = f"/api/v1/incidents/{again['number']}"
+
+                async def gaps():
+                    timeline = (await running.get(where))["timeline"]
+                    return [e["text"] for e in timeline if e["kind"] == "unobserved"]
+
+                (gap,) = await running.until("the gap is on the timeline", gaps)
                 assert re.match(r"Not observed from \S+ \S+Z to \S+ \S+Z: ", gap)
                 assert again["id"] == incident["id"]
                 assert again["began"] == incident["began"]

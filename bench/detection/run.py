@@ -1,7 +1,7 @@
 """Our detector in a labelled world, on virtual time.
 
 Scheduled as in production: cells at even phases of their interval, an action's probes when it
-asks, a tick at every wake and at least once a second. While the host is stopped nothing is sent,
+asks, a tick at every wake (to 20 ms) and at least once a second. While the host is stopped nothing is sent,
 read or ticked; a probe that was under way then comes out INVALID, as the prober says of itself.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from math import ceil, inf
 
 from bench.detection.world import World, ruled
 from monitor import detection, timetable
@@ -18,6 +19,7 @@ from monitor.model import CellKey, Estate, Outcome, Result, Rules, Stage
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _STALL = 0.25
+_GRAIN = 0.02
 _TICK, _FIRE, _ASK, _ANSWER, _WAKE, _RESTART = range(6)
 
 
@@ -85,7 +87,7 @@ class Run:
         self._order = 0
         self._asleep_until = 0.0
         self._ids = 0
-        self._wakes_at = float("inf")
+        self._wakes_at = inf
         self._generation = 0
         self._trains = due_times(self.estate, staggered=variant.staggered)
         for place, (_, train) in enumerate(self._trains):
@@ -168,14 +170,14 @@ class Run:
 
     def _wake(self, now: float, wake: float) -> None:
         if wake == self._wakes_at:
-            self._wakes_at = float("inf")
+            self._wakes_at = inf
             self._step(Tick(), now)
 
     def _stop(self, now: float, event) -> None:
         self._asleep_until = now + event.seconds
         if event.restarts:
             self._generation += 1
-            self._wakes_at = float("inf")
+            self._wakes_at = inf
             self._state = self._fresh_state()
             for one in _open(self.declared):
                 detection.resume(self._state, one, self._asleep_until)
@@ -190,7 +192,7 @@ class Run:
         wake = detection.wake_at(state)
         if wake < self._wakes_at:
             self._wakes_at = wake
-            self._at(max(now, wake), _WAKE, wake)
+            self._at(max(now, ceil(wake / _GRAIN) * _GRAIN), _WAKE, wake)
 
 
 def _open(declared: list[Declared]) -> Iterator[Declared]:

@@ -76,7 +76,8 @@ def remarks(score: Score) -> list[str]:
     """What is wrong with one world's score, in words."""
     found = []
     for scope, tally in score.by.items():
-        late = [f"{w:.0f} s" for w, a in zip(tally.waited, tally.allowed, strict=True) if w > 3 * a]
+        waited = zip(tally.waited, tally.allowed, strict=True)
+        late = [f"{w:.0f} s" for w, a in waited if scope is Scope.ALL and w > 3 * a]
         counts = {
             "not found": tally.due - tally.found,
             "false": tally.called - tally.right,

@@ -46,6 +46,7 @@ async def run(minutes: float, seed: int) -> Heard:
     """Let the bursts fall for so long, and print what came of it now and then."""
     dice = random.Random(seed)
     async with pair(rules={}) as one:
+        await one.until_working()
         began, probes = time.monotonic(), await _probes(one)
         bursts = 0
         while time.monotonic() - began < 60 * minutes:

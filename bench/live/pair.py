@@ -90,14 +90,17 @@ class Pair:
         await self.until("all is resolved", resolved)
         await self.until_working()
 
-    async def until_page(self, after: int, action: str) -> Page:
-        """The first page with this action beyond the first `after` pages."""
+    async def until_page(self, after: int, action: str, impact: str) -> Page:
+        """The first page of this action and impact beyond the first `after` pages."""
+
+        def fits(page: Page) -> bool:
+            return page.action == action and page.document["incident"]["impact"] == impact
 
         async def arrived() -> bool:
-            return any(page.action == action for page in self.pages[after:])
+            return any(map(fits, self.pages[after:]))
 
         await self.until(f"a page says {action}", arrived)
-        return next(page for page in self.pages[after:] if page.action == action)
+        return next(filter(fits, self.pages[after:]))
 
     def cpu_seconds(self) -> float:
         """User and system time of the monitor so far."""
@@ -114,7 +117,7 @@ class Pair:
 async def pair(
     number: int = 1, pace: Pace = USUAL, rules: Mapping[str, Any] = ENDS_SOONER
 ) -> AsyncIterator[Pair]:
-    """A pair in which every cell has passed, until the block ends."""
+    """A pair that has just been started, until the block ends."""
     secret = secrets.token_urlsafe(16)
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-live-")))
@@ -131,9 +134,7 @@ async def pair(
         http = await stack.enter_async_context(
             httpx.AsyncClient(base_url=origin, trust_env=False, timeout=5)
         )
-        made = Pair(number, estate, receiver, http, process, log)
-        await made.until_working()
-        yield made
+        yield Pair(number, estate, receiver, http, process, log)
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ from monitor.demo.places import GROUPS, Ports
 
 SECRET_VARIABLE = "BENCH_SECRET"  # noqa: S105 - the name of a variable
 
-ENDS_SOONER: Mapping[str, Any] = {"recovery_rounds": 1, "recovery_span": 0, "merge_window": 1}
+ENDS_SOONER: Mapping[str, Any] = {"recovery_rounds": 1, "recovery_span": 0.001, "merge_window": 1}
 """The only rules that differ from the defaults: an outage that is over is closed at once."""
 
 NETWORKS = {"london": "net-a", "leeds": "net-b", "dublin": "net-c"}

@@ -12,8 +12,8 @@ import signal
 import sys
 
 from monitor.clock import real_clock
-from monitor.demo.estate import serve
-from monitor.demo.places import CONTROLS, GROUPS, SERVICES, Ports
+from monitor.demo.estate import addresses, serve
+from monitor.demo.places import Ports
 from monitor.demo.receiver import Page, Receiver
 from monitor.net.secret import Secret
 
@@ -44,10 +44,7 @@ async def _serve(ports: Ports | None, receiver_port: int) -> None:
 
 
 def _print_addresses(ports: Ports, pager: str) -> None:
-    lines = [f"{name:<12}{ports.origin(name)}/" for name in (*SERVICES, "switchboard")]
-    lines += [f"{CONTROLS:<12}{url}" for url in ports.control_urls()]
-    lines.append("tenants     " + ", ".join(f"{name} ({group})" for name, group in GROUPS.items()))
-    _print("\n".join([*lines, f"pager       {pager}", "Ctrl-C ends it"]))
+    _print("\n".join([*addresses(ports), f"pager       {pager}", "Ctrl-C ends it"]))
 
 
 def _print_page(page: Page) -> None:

@@ -150,7 +150,7 @@ def _bound(config: Config) -> Iterator[socket.socket]:
     try:
         listening = bind(config.listen_host, config.listen_port)
     except OSError as error:
-        raise CannotStart(str(error)) from None
+        raise CannotStart(error.strerror or str(error)) from None
     with listening:
         yield listening
 

@@ -246,11 +246,16 @@ def _tell(ports: Ports) -> None:
     sys.stdout.flush()
 
 
-def _print_addresses(ports: Ports) -> None:
+def addresses(ports: Ports) -> list[str]:
+    """Where everything is, a line each, and who the tenants are."""
     lines = [f"{name:<12}{ports.origin(name)}/" for name in (*SERVICES, "switchboard")]
     lines += [f"{CONTROLS:<12}{url}" for url in ports.control_urls()]
     tenants = ", ".join(f"{tenant} ({group})" for tenant, group in GROUPS.items())
-    sys.stdout.write("\n".join([*lines, f"tenants     {tenants}", "Ctrl-C ends it", ""]))
+    return [*lines, f"tenants     {tenants}"]
+
+
+def _print_addresses(ports: Ports) -> None:
+    sys.stdout.write("\n".join([*addresses(ports), "Ctrl-C ends it", ""]))
     sys.stdout.flush()
 
 

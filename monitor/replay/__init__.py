@@ -63,9 +63,13 @@ ALWAYS_OPEN = Calendar(
 )
 """Support hours for when none are told."""
 
-_ASKED_LATER, _LATER = 0.01, 5e-6
-"""Seconds by which probes are taken to have left later than recorded, those that detection asked
-for and others: none may seem to have left before it was asked, for all that rounds off times."""
+_LATER = 5e-6
+"""Seconds by which every probe is taken to have left later than recorded: times are rounded, and
+none may seem to have left before it was asked."""
+
+_ASKED_LATER = 2e-3
+"""The same for what an answer to a question says of itself: detection asks on time in a replay,
+and a moment late in life."""
 
 _NOTICED_EVERY = 1.0
 _AGAIN = 0.001
@@ -131,19 +135,14 @@ def replay(history: History, setting: Setting) -> Report:
 
 def _in_order(lines: list[Line]) -> Iterator[tuple[float, Line, bool]]:
     """(when, line, whether its probe left then), in order of time: answers before departures."""
-    departures = sorted((_left(line), line) for line in lines if line.sent < line.at)
+    departures = sorted((line for line in lines if line.sent < line.at), key=itemgetter(1))
     place, many = 0, len(departures)
     for line in lines:
         at = line.at
-        while place < many and departures[place][0] < at:
-            yield *departures[place], True
+        while place < many and (left := departures[place].sent + _LATER) < at:
+            yield left, departures[place], True
             place += 1
         yield at, line, False
-
-
-def _left(line: Line) -> float:
-    """When a probe is taken to have left, in seconds since 1970."""
-    return line.sent + (_ASKED_LATER if line.asked else _LATER)
 
 
 class _Run:
@@ -173,23 +172,22 @@ class _Run:
 
     def take(self, at: float, line: Line, *, left: bool) -> None:
         """A probe left, or its result came, at `at` seconds since 1970."""
-        self._pass_time(at - self._start)
-        sent = _left(line) - self._start
+        now = at - self._start
+        self._pass_time(now)
         id_ = line.id or f"{line.cell}@{line.sent}"
         if left:
-            self._think(Sent(line.cell, id_, sent, self._waits[line.cell]))
+            self._think(Sent(line.cell, id_, now, self._waits[line.cell]))
             return
+        sent = line.sent - self._start + (_ASKED_LATER if line.asked else _LATER)
         self._taken += 1
         self._note_answer(line.cell, sent)
-        seen = max(at - self._start, sent)
-        self._now = max(self._now, seen)
         self._think(
             Result(
                 id_,
                 line.cell,
                 self._fingerprints[line.cell],
                 sent,
-                seen,
+                max(now, sent),
                 datetime.fromtimestamp(line.at, UTC),
                 line.outcome,
                 line.failure,
