@@ -52,9 +52,7 @@ def dealt(planned: Sequence[Planned], hands: int) -> list[list[Planned]]:
 def table(outages: Sequence[Outage]) -> list[str]:
     """The table of delays, a row for each kind of fault."""
     by_kind = {kind: [o for o in outages if o.kind == kind] for kind in FAULTS}
-    rows = [
-        delay_row(FAULTS[kind], some, BUDGETS[kind]) for kind, some in by_kind.items() if some
-    ]
+    rows = [delay_row(FAULTS[kind], some, BUDGETS[kind]) for kind, some in by_kind.items() if some]
     return [DELAY_HEAD, *rows]
 
 

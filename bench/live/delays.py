@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from math import ceil
 from random import Random
 from statistics import median
@@ -46,7 +47,7 @@ class Outage:
     def parts(self) -> tuple[float, float, float]:
         """Seconds to the first evidence, from there to the conclusion, from there to the page."""
         ends = (self.fault, self.before, self.detected, self.paged)
-        first, then, last = ((b - a).total_seconds() for a, b in zip(ends, ends[1:], strict=False))
+        first, then, last = ((b - a).total_seconds() for a, b in pairwise(ends))
         return first, then, last
 
 
@@ -96,7 +97,7 @@ def delay_row(name: str, outages: Sequence[Outage], budget: float) -> str:
         f"{sum(o.covered for o in outages)} of {len(outages)}",
         sum(o.triggers - 1 + o.repeated for o in outages),
     )
-    return _row(cells)
+    return row(cells)
 
 
 DELAY_HEAD = (
@@ -107,5 +108,6 @@ DELAY_HEAD = (
 )
 
 
-def _row(cells: Iterable[object]) -> str:
+def row(cells: Iterable[object]) -> str:
+    """One row of a table in Markdown."""
     return "| " + " | ".join(str(cell) for cell in cells) + " |"

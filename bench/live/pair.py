@@ -125,9 +125,10 @@ async def pair(
         receiver = await stack.enter_async_context(Receiver(Secret(secret), real_clock()))
         port = free_port()
         config = folder / "checks.yaml"
-        config.write_text(
-            monitor_config(estate.ports, receiver.url, port, str(folder), pace, rules)
+        text = monitor_config(
+            estate.ports, pace, rules, hook=receiver.url, listen=port, folder=str(folder)
         )
+        config.write_text(text)
         log = folder / "monitor.log"
         process = await stack.enter_async_context(_daemon(config, log, secret))
         origin = f"http://127.0.0.1:{port}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor.demo.places import GROUPS, Ports
 
-SECRET_VARIABLE = "BENCH_SECRET"  # noqa: S105 - the name of a variable
+SECRET_VARIABLE = "BENCH_SECRET"
 
 ENDS_SOONER: Mapping[str, Any] = {"recovery_rounds": 1, "recovery_span": 0.001, "merge_window": 1}
 """The only rules that differ from the defaults: an outage that is over is closed at once."""
@@ -30,7 +30,7 @@ USUAL = Pace(interval=30.0, timeout=10.0)
 
 
 def monitor_config(
-    ports: Ports, hook: str, listen: int, folder: str, pace: Pace, rules: Mapping[str, Any]
+    ports: Ports, pace: Pace, rules: Mapping[str, Any], *, hook: str, listen: int, folder: str
 ) -> str:
     """checks.yaml for the estate at `ports`, paging `hook`; JSON, which is YAML too."""
     return json.dumps(

@@ -212,6 +212,39 @@ def explain(  # noqa: PLR0917 - each is an option of the command line
         OUT.print(showing.decision_text(decision), markup=False)
 
 
+@app.command()
+def replay(  # noqa: PLR0917 - each is an option of the command line
+    results: Annotated[Path, typer.Argument(help="Recorded results, one JSON object a line.")],
+    rules: Annotated[
+        Path | None, typer.Option("--rules", help="Rules to try, as under `rules:`.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="What was watched; else the lines say.")
+    ] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", help="Compare with this store's outages.")
+    ] = None,
+    incidents: Annotated[
+        Path | None, typer.Option("--incidents", help="Compare with these, one a line.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what would have been declared of recorded results; exit 1 if that is not what was."""
+    from monitor.cli import replaying  # noqa: PLC0415 - only this command needs it
+
+    try:
+        replayed = replaying.replayed(results, rules, config, store, incidents)
+    except ConfigError as error:
+        _refuse(error)
+    except (replaying.HistoryError, replaying.StoreError, ValueError) as error:
+        _mistaken(str(error))
+    if as_json:
+        _print_json(replaying.as_json(replayed))
+    else:
+        OUT.print(replaying.text(replayed), markup=False)
+    raise typer.Exit(NOT_WELL if replayed.differs() else FINE)
+
+
 # --------------------------------------------------------------------------- common ways out
 
 

@@ -17,12 +17,13 @@ ended from its `Turning`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
 
+from monitor.detection.choosing import farthest, inside, votes_planned
 from monitor.detection.lockout import Lockout
 from monitor.detection.outages import Outages, Track
 from monitor.detection.population import Memory, Population, sampled_cells
+from monitor.detection.remembered import earliest_failure, earliest_return, latest_failures
 from monitor.detection.rounds import Counted, FailingSet, Finding
 from monitor.detection.series import Series
 from monitor.detection.sight import Sight
@@ -44,8 +45,6 @@ from monitor.model import (
 )
 
 _NEVER = float("inf")
-_SUSPECTS_KEPT = 10
-_FAILURES_KEPT = 100
 _GRACE = 1.0
 
 
@@ -197,21 +196,22 @@ class Machine:
         if vote is True:
             self._turning.passed(result)
         elif vote is False:
-            known = self._inside_part(cell)
+            known = inside(self.population, self.part, cell)
             self._turning.failed(result, known=known, recovering=bool(self._good_sweeps))
 
     # ----------------------------------------------------------------- suspicion and stage A
 
     def _suspect(self, cell: CellKey, now: float) -> list[Action]:
         """A voting FAIL or a silence: at rest, and outside a known failing part, it counts."""
-        if self.phase not in (Phase.UP, Phase.PARTIAL) or self._inside_part(cell):
+        if self.phase not in (Phase.UP, Phase.PARTIAL) or inside(self.population, self.part, cell):
             return []
         if cell.vantage not in self._sight.healthy(now):
             return []
         if self.phase is Phase.UP:
             self._suspected = self._turning.start_of_share(now)
         self._rest, self.phase = self.phase, Phase.STAGE_A
-        asked = dict.fromkeys((cell, self._farthest(cell, now)))
+        other = farthest(self.population, self.memories, self._sight, cell, part=self.part, now=now)
+        asked = dict.fromkeys((cell, other))
         self._awaiting = set(asked)
         self._asked_at, self._asked_until = now, now + self.population.timeout + _GRACE
         return [Probe(tuple(asked), now)]
@@ -228,34 +228,6 @@ class Machine:
             self.phase = self._rest
         return []
 
-    def _farthest(self, cell: CellKey, now: float) -> CellKey:
-        """The cell that shares least with this one, preferring healthy vantages."""
-        group_of = self.population.group_of
-        healthy = self._sight.healthy(now)
-
-        def distance(other: CellKey) -> tuple[bool, ...]:
-            return (
-                not self._inside_part(other),
-                other.vantage in healthy,
-                self._sight.networks((cell.vantage, other.vantage)) > 1,
-                group_of[other] != group_of[cell],
-                other.target != cell.target,
-                self.memories[other].worked,
-            )
-
-        return max(sampled_cells(self.population, ()), key=distance)
-
-    def _inside_part(self, cell: CellKey) -> bool:
-        """Whether a cell belongs to what is already known to fail."""
-        if self.part is None:
-            return False
-        name = {
-            Dimension.TARGET: cell.target,
-            Dimension.GROUP: self.population.group_of[cell],
-            Dimension.VANTAGE: cell.vantage,
-        }.get(self.part.dimension)
-        return name is None or name in self.part.members
-
     # ----------------------------------------------------------------- rounds
 
     def _begin_rounds(self, now: float) -> list[Action]:
@@ -266,20 +238,9 @@ class Machine:
 
     def _start_round(self, now: float) -> list[Action]:
         sweeping = self.phase is Phase.ALL
+        planned = votes_planned(self.population, self._failing, self._sight.healthy(now))
         self._next_round = _NEVER if sweeping else now + self.rules.round_gap
-        return list(self._series.start(self._plan(now), now, always_patient=sweeping))
-
-    def _plan(self, now: float) -> dict[CellKey, int]:
-        """How many answers each cell owes: one, or more where there are few cells."""
-        suspects = list(dict.fromkeys(cell.target for cell in self._failing))[:_SUSPECTS_KEPT]
-        cells = sampled_cells(self.population, suspects)
-        healthy = self._sight.healthy(now)
-        seeing = [cell for cell in cells if cell.vantage in healthy] or list(cells)
-        planned = dict.fromkeys(cells, 1)
-        if len(seeing) < self.rules.votes_min:
-            each, more = divmod(self.rules.votes_min, len(seeing))
-            planned |= {cell: each + (i < more) for i, cell in enumerate(seeing)}
-        return planned
+        return list(self._series.start(planned, now, always_patient=sweeping))
 
     def _conclude(self, counted: Counted, now: float) -> list[Action]:
         sweeping = self.phase is Phase.ALL
@@ -309,7 +270,7 @@ class Machine:
         soonest = self._series.last_started
         if self.phase is Phase.ALL and not self._good_sweeps:
             soonest += self.rules.round_gap
-        elif self.phase is Phase.PARTIAL and self._inside_part(cell):
+        elif self.phase is Phase.PARTIAL and inside(self.population, self.part, cell):
             soonest += self.rules.sweep_gaps[-1]
         else:
             return
@@ -400,7 +361,7 @@ class Machine:
         if not targets:
             return self.outages.recover(Track.NEVER_WORKED, Span(None, now), now)
         cells = [cell for target in targets for cell in self.population.cells_of[target]]
-        results = self._failures_of(c for c in cells if not self.memories[c].worked)
+        results = latest_failures(self.memories, c for c in cells if not self.memories[c].worked)
         return self.outages.declare(
             Track.NEVER_WORKED,
             reason=VerdictReason.NEVER_WORKED,
@@ -478,39 +439,27 @@ class Machine:
 
     def _part_began(self, part: FailingSet) -> Span:
         """The earliest start among the cells of the part; of a share, since it was suspected."""
-        cells = [cell for cell in self._failing if self._inside_part(cell)]
-        known = [m for m in map(self.memories.__getitem__, cells) if m.first_failed is not None]
-        if part.dimension is Dimension.SHARE or not known:
+        if part.dimension is Dimension.SHARE:
             return self._suspected
-        first = min(known, key=lambda m: m.first_failed or 0.0)
-        return Span(first.passed_sent, first.first_failed or 0.0)
+        cells = [cell for cell in self._failing if inside(self.population, part, cell)]
+        return earliest_failure(self.memories, cells) or self._suspected
 
     def _rest_came_back(self, now: float) -> Span:
-        """When what is outside the part passed again, by the first of its cells to do so.
-
-        A cell that has passed since before the outage says nothing of its end.
-        """
-        outside = [c for c in sampled_cells(self.population, ()) if not self._inside_part(c)]
+        """When what is outside the part passed again, by the first of its cells to do so."""
+        sampled = sampled_cells(self.population, ())
+        outside = [c for c in sampled if not inside(self.population, self.part, c)]
         began = self.outages.open[Track.ALL].began.before
-        back = [m for m in map(self.memories.__getitem__, outside) if (m.first_passed or 0) > began]
-        if not back:
-            return Span(None, now)
-        first = min(back, key=lambda m: m.first_passed or 0.0)
-        return Span(first.failed_sent, first.first_passed or now)
+        return earliest_return(self.memories, outside, began) or Span(None, now)
 
     def failures(self) -> tuple[Result, ...]:
-        """The latest failures of the cells that fail now, at most a hundred.
+        """The latest failures of the cells that fail now.
 
         Of a share of requests none may fail just now: then those seen since it was suspected.
         """
-        known = (self.memories[cell].last_failure for cell in self.population.cells)
         since = self._suspected.before
-        recent = [result for result in known if result and result.observed_mono >= since]
-        return self._failures_of(self._failing) or tuple(recent[:_FAILURES_KEPT])
-
-    def _failures_of(self, cells: Iterable[CellKey]) -> tuple[Result, ...]:
-        found = (self.memories[cell].last_failure for cell in cells)
-        return tuple([result for result in found if result is not None][:_FAILURES_KEPT])
+        return latest_failures(self.memories, self._failing) or latest_failures(
+            self.memories, self.population.cells, since
+        )
 
 
 def _vote(memory: Memory, result: Result) -> bool | None:

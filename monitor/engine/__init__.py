@@ -27,6 +27,7 @@ from datetime import datetime
 from monitor import judge
 from monitor.clock import Clock, Now
 from monitor.detection import Event, Probe, Sent, Tick, wake_at
+from monitor.engine.recorder import Recorder
 from monitor.engine.stall import StallWatch
 from monitor.engine.view import service_states, vantage_states
 from monitor.engine.writing import Writing
@@ -70,9 +71,14 @@ class Engine:
         metrics: Metrics,
         *,
         committed: Callable[[], None],
+        recorder: Recorder | None = None,
     ) -> None:
-        """`probes` by kind; `committed` is called after every commit that owes notices."""
+        """`probes` by kind; `committed` is called after every commit that owes notices.
+
+        A `recorder` is given every result, and is closed by `finish`.
+        """
         self._mind = mind
+        self._recorder = recorder
         self._probes = probes
         self._clock = clock
         self._metrics = metrics
@@ -111,6 +117,8 @@ class Engine:
 
     async def finish(self) -> None:
         """Write what is queued: after `run` has ended, before the store is closed."""
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.close)
         await self._writing.finish()
 
     # ----------------------------------------------------------------- gather
@@ -137,6 +145,8 @@ class Engine:
         result = self._believed(result)
         self._metrics.result(cell, result, max(0.0, now.mono - planned))
         self._keep(cell, result)
+        if self._recorder is not None:
+            self._recorder.record(cell, result, asked=fresh)
         self._think(result, self._clock.now())
 
     def _believed(self, result: Result) -> Result:

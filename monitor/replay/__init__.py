@@ -71,6 +71,7 @@ _ASKED_LATER = 2e-3
 """The same for what an answer to a question says of itself: detection asks on time in a replay,
 and a moment late in life."""
 
+_QUICK = 0.1
 _NOTICED_EVERY = 1.0
 _AGAIN = 0.001
 _GAP_INTERVALS = 3.0
@@ -172,6 +173,8 @@ class _Run:
 
     def take(self, at: float, line: Line, *, left: bool) -> None:
         """A probe left, or its result came, at `at` seconds since 1970."""
+        if left and self._too_quick_to_miss(line):
+            return
         now = at - self._start
         self._pass_time(now)
         id_ = line.id or f"{line.cell}@{line.sent}"
@@ -209,6 +212,14 @@ class _Run:
             answered=self._answered,
             paced=self._paced,
         )
+
+    def _too_quick_to_miss(self, line: Line) -> bool:
+        """Whether nobody could have noticed that the probe was on its way: half of the work saved.
+
+        What detection asked for is never left out: its answers may overtake each other.
+        """
+        took = line.at - line.sent
+        return took < _QUICK and 2 * took < self._waits[line.cell] and not line.asked
 
     # ----------------------------------------------------------------- time
 

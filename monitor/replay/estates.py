@@ -36,6 +36,9 @@ TIMEOUT = 10.0
 _ROUND_GAP, _ROUND_WAIT = 1.1, 1.5
 """In intervals: so far apart rounds start, and so long each waits, whatever jitter there is."""
 
+_VOTES_AT_LEAST = 8
+"""With fewer, what fails four times in ten would be taken for dead once in some hundred tries."""
+
 
 def estate_of(history: History) -> Estate:
     """The estate that the lines themselves describe."""
@@ -95,17 +98,19 @@ def paced(estate: Estate, cells: Mapping[CellKey, CellFacts]) -> Estate:
 def for_replay(rules: Rules, interval: float, cells: int, recorded: float = 1.0) -> Rules:
     """Rules for a unit of which each cell answers once every `interval` seconds, unasked.
 
-    A round takes one answer of each cell and lasts until the slowest of them has come; the score
-    needed shrinks where so few `cells` cannot repeat their answers. `recorded` is the share of the
-    cells that have results at all.
+    A round takes one answer of each cell and lasts until the slowest of them has come. So few
+    `cells` cannot repeat their answers: the score needed shrinks to that of `rounds_needed` such
+    rounds, but not under `_VOTES_AT_LEAST`. `recorded` is the share of the cells that have results
+    at all.
     """
     slow = _ROUND_GAP * interval
+    votes = max(_VOTES_AT_LEAST, cells * rules.rounds_needed)
     return replace(
         rules,
         round_gap=max(rules.round_gap, slow),
         late_silence=max(rules.late_silence, _ROUND_WAIT * interval),
         votes_min=1,
-        score_needed=rules.score_needed * min(1.0, cells / rules.votes_min),
+        score_needed=rules.score_needed * min(1.0, votes / (rules.votes_min * rules.rounds_needed)),
         sweep_gaps=tuple(max(gap, slow) for gap in rules.sweep_gaps),
         partial_sweep=max(rules.partial_sweep, slow),
         coverage=rules.coverage * recorded,

@@ -1,0 +1,64 @@
+"""Which cells to ask: the second opinion of stage A, and the votes of a round."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from monitor.detection.population import Memory, Population, sampled_cells
+from monitor.detection.rounds import FailingSet
+from monitor.detection.sight import Sight
+from monitor.model import CellKey, Dimension
+
+_SUSPECTS_KEPT = 10
+
+
+def inside(population: Population, part: FailingSet | None, cell: CellKey) -> bool:
+    """Whether a cell belongs to a failing part; to a share or to everyone, each does."""
+    if part is None:
+        return False
+    name = {
+        Dimension.TARGET: cell.target,
+        Dimension.GROUP: population.group_of[cell],
+        Dimension.VANTAGE: cell.vantage,
+    }.get(part.dimension)
+    return name is None or name in part.members
+
+
+def farthest(
+    population: Population,
+    memories: Mapping[CellKey, Memory],
+    sight: Sight,
+    cell: CellKey,
+    *,
+    part: FailingSet | None,
+    now: float,
+) -> CellKey:
+    """The cell that shares least with this one, outside the part and from a healthy vantage."""
+    group_of = population.group_of
+    healthy = sight.healthy(now)
+
+    def distance(other: CellKey) -> tuple[bool, ...]:
+        return (
+            not inside(population, part, other),
+            other.vantage in healthy,
+            sight.networks((cell.vantage, other.vantage)) > 1,
+            group_of[other] != group_of[cell],
+            other.target != cell.target,
+            memories[other].worked,
+        )
+
+    return max(sampled_cells(population, ()), key=distance)
+
+
+def votes_planned(
+    population: Population, failing: Iterable[CellKey], healthy: Collection[str]
+) -> dict[CellKey, int]:
+    """How many answers each cell owes a round: one, or more where there are few cells."""
+    suspects = list(dict.fromkeys(cell.target for cell in failing))[:_SUSPECTS_KEPT]
+    cells = sampled_cells(population, suspects)
+    seeing = [cell for cell in cells if cell.vantage in healthy] or list(cells)
+    planned = dict.fromkeys(cells, 1)
+    if len(seeing) < population.rules.votes_min:
+        each, more = divmod(population.rules.votes_min, len(seeing))
+        planned |= {cell: each + (i < more) for i, cell in enumerate(seeing)}
+    return planned

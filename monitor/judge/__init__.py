@@ -1,0 +1,151 @@
+"""Think: from one event to what is to be probed and what is to be written.
+
+Pure, and shared by the engine, replay and the benchmarks. `Mind` is everything that is in mind;
+`think` moves it by one event:
+
+    event -> detection -> Declared by unit -> Verdict by subject -> Decision -> Incident
+          -> Change: outage, incident, timeline, evidence and notices together
+
+A *subject* is what an incident is about; one incident is open per subject. Several units (checks)
+of a service share a subject: an ALL of any of them is the service's, and the incident ends when
+the last of them has. While a service is down for everyone, what fails in part is quiet: it opens
+no incident and sends nothing until that is over.
+
+Detection speaks in monotonic seconds; here they become instants, by the clock reading that came
+with the event. Identifiers are asked of `Mind.mint`, so that nothing here is random.
+
+`mind.py` holds what is in mind, `verdicts.py` turns declarations into outages and verdicts,
+`cases.py` moves incidents, `notices.py` says who is owed what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from monitor import detection
+from monitor.clock import Now
+from monitor.detection import Declared, Probe, track_of
+from monitor.incident import lifecycle
+from monitor.judge.cases import Case, incident_change, resolved
+from monitor.judge.mind import ACTOR, Mind, kept
+from monitor.judge.notices import notices_of
+from monitor.judge.verdicts import declared_of, merged, outage_of, quiet, subject_of
+from monitor.model import (
+    Action,
+    Change,
+    EventKind,
+    Impact,
+    Incident,
+    Outage,
+    Stage,
+    TimelineEvent,
+)
+
+__all__ = ["ACTOR", "Mind", "Thought", "acknowledge", "resume", "subject_of", "think"]
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What one event leads to: cells to probe, and changes to write in this order."""
+
+    probes: tuple[Probe, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+
+def think(mind: Mind, event: detection.Event, now: Now) -> Thought:
+    """Take in one event at `now`."""
+    actions = detection.step(mind.detection, event, now.mono)
+    probes = tuple(action for action in actions if isinstance(action, Probe))
+    changes: list[Change] = []
+    for action in actions:
+        if isinstance(action, Declared):
+            changes += _declared(mind, action, now)
+    return Thought(probes, tuple(changes))
+
+
+def resume(
+    mind: Mind, incidents: Sequence[Incident], outages: Sequence[Outage], now: Now, unobserved: str
+) -> list[Change]:
+    """Take up what an earlier process left open; `unobserved` says what it did not see.
+
+    An outage of what is no longer configured is closed, and an incident that rests on no other is
+    resolved: nothing could ever end it. What that process had not come to tell is told now.
+    """
+    changes = []
+    for outage in outages:
+        if detection.resume(mind.detection, declared_of(outage, now), now.mono):
+            mind.outages[outage.unit, track_of(outage.impact, outage.reason)] = outage
+        else:
+            changes.append(Change(outages=(replace(outage, closed_at=now.at),)))
+    for incident in incidents:
+        mind.open[incident.subject] = incident
+        event = TimelineEvent(incident.id, now.at, ACTOR, EventKind.UNOBSERVED, unobserved)
+        changes.append(Change(events=(event,)))
+    touched = {outage.service for outage in outages} | {i.service for i in incidents}
+    for service in sorted(touched):
+        changes += _no_longer_quiet(mind, service, now)
+    return changes
+
+
+def acknowledge(mind: Mind, number: int, by: str, now: Now) -> tuple[Incident, Change]:
+    """A person takes an incident.
+
+    Raises `KeyError` when no open incident has the number, `incident.IllegalTransition` when it
+    was acknowledged before.
+    """
+    incident = next((i for i in mind.open.values() if i.number == number), None)
+    if incident is None:
+        raise KeyError(number)
+    moved = lifecycle.acknowledge(incident, by, now.at)
+    text = f"Acknowledged by {by}."
+    change = Change(
+        incident=kept(mind, moved),
+        was_version=incident.version,
+        events=(TimelineEvent(moved.id, now.at, by, EventKind.ACKNOWLEDGED, text),),
+        notices=notices_of(mind, now, moved, Action.ACKNOWLEDGE, text),
+    )
+    return moved, change
+
+
+def _declared(mind: Mind, declared: Declared, now: Now) -> list[Change]:
+    outage = outage_of(mind, declared, now)
+    subject, service = subject_of(mind, outage)
+    verdict = merged(mind, subject, outage, declared.known_by, now)
+    change = Change(outages=(outage,))
+    case = Case(mind, now, subject, service, verdict, declared.results, change)
+    if not quiet(mind, outage):
+        change = incident_change(case)
+    if outage.closed_at is not None:
+        del mind.outages[outage.unit, track_of(outage.impact, outage.reason)]
+    changes = [change]
+    if verdict.impact is Impact.ALL and verdict.stage is Stage.WATCHING:
+        changes += _no_longer_quiet(mind, verdict.service, now)
+    return changes
+
+
+def _no_longer_quiet(mind: Mind, service: str, now: Now) -> list[Change]:
+    """Everyone is back: what still fails in part, or recovered meanwhile, is told now."""
+    subjects = {
+        subject_of(mind, outage)[0]: outage
+        for outage in mind.outages.values()
+        if outage.service == service
+    }
+    changes = []
+    for subject, outage in subjects.items():
+        if outage.impact is Impact.SOME and not quiet(mind, outage):
+            changes.append(incident_change(_still(mind, subject, outage, now)))
+    of_service = [incident for incident in mind.open.values() if incident.service == service]
+    orphans = [incident for incident in of_service if incident.subject not in subjects]
+    changes += [resolved(mind, now, incident, Change()) for incident in orphans]
+    return [change for change in changes if change != Change()]
+
+
+def _still(mind: Mind, subject: str, outage: Outage, now: Now) -> Case:
+    """What is known of a subject, without anything having been declared just now."""
+    track = track_of(outage.impact, outage.reason)
+    machine = mind.detection.machines.get(outage.unit)
+    told = machine.outages.open.get(track) if machine else None
+    verdict = merged(mind, subject, outage, told.known_by if told else "", now)
+    results = machine.failures() if machine and subject not in mind.open else ()
+    return Case(mind, now, subject, subject_of(mind, outage)[1], verdict, results)

@@ -1,0 +1,173 @@
+"""From a verdict on a subject to its incident's next move, with everything that goes with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from monitor.clock import Now
+from monitor.incident import lifecycle, wording
+from monitor.judge.mind import ACTOR, Mind, kept
+from monitor.judge.notices import notices_of
+from monitor.model import (
+    Action,
+    Change,
+    EventKind,
+    Incident,
+    Notice,
+    Result,
+    Service,
+    Stage,
+    TimelineEvent,
+    Verdict,
+    VerdictReason,
+)
+from monitor.policy import decide
+
+_EVIDENCE_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A subject with the verdict on it, on the way to a change that already holds something."""
+
+    mind: Mind
+    now: Now
+    subject: str
+    service: Service
+    verdict: Verdict
+    results: tuple[Result, ...] = ()
+    change: Change = field(default_factory=Change)
+
+
+def incident_change(case: Case) -> Change:
+    """Open, update, recover, relapse or resolve the subject's incident, as the verdict says."""
+    incident = case.mind.open.get(case.subject)
+    stage = case.verdict.stage
+    if incident is None:
+        return _open(case) if stage is Stage.FAILING else case.change
+    if stage is Stage.CLOSED:
+        return resolved(case.mind, case.now, incident, case.change)
+    if stage is Stage.WATCHING:
+        return _recovered(case, incident) if incident.watch_until is None else case.change
+    return (
+        _relapsed(case, incident) if incident.watch_until is not None else _update(case, incident)
+    )
+
+
+def _open(case: Case) -> Change:
+    mind, verdict = case.mind, case.verdict
+    decision = decide(verdict, case.service, mind.calendar, mind.policy)
+    linked = tuple(i.id for i in mind.open.values() if i.service == verdict.service)
+    incident = lifecycle.opened(
+        verdict,
+        decision,
+        id_=mind.mint(case.now.at),
+        number=mind.next_number,
+        subject=case.subject,
+        title=wording.title_of(verdict, case.service),
+        scope=wording.scope_of(verdict, case.service),
+        linked=linked,
+        results=case.results,
+    )
+    mind.next_number += 1
+    event = _event(case, incident, EventKind.OPENED, wording.opening_text(incident, decision))
+    return replace(
+        case.change,
+        incident=kept(mind, incident),
+        events=(event,),
+        evidence=case.results[:_EVIDENCE_KEPT],
+        notices=notices_of(mind, case.now, incident, Action.TRIGGER, decision.sentence),
+    )
+
+
+def _update(case: Case, incident: Incident) -> Change:
+    """What is known has changed: on the timeline always, to people when their route widens."""
+    mind, verdict = case.mind, case.verdict
+    decision = decide(verdict, case.service, mind.calendar, mind.policy)
+    title = wording.title_of(verdict, case.service)
+    scope = wording.scope_of(verdict, case.service)
+    known = set(verdict.checks) <= set(incident.checks)
+    if known and (title, scope) == (incident.title, incident.scope):
+        return case.change
+    moved = lifecycle.update(
+        incident, verdict, decision, title=title, scope=scope, results=case.results
+    )
+    text = f"Now: {moved.title}. {moved.known_by}"
+    notices: tuple[Notice, ...] = ()
+    if _raised(incident, moved):
+        said = f"{text} {decision.sentence}"
+        notices = notices_of(mind, case.now, moved, Action.UPDATE, said, before=incident)
+    return replace(
+        case.change,
+        incident=kept(mind, moved),
+        was_version=incident.version,
+        events=(_event(case, moved, EventKind.UPDATED, text),),
+        evidence=case.results[:_EVIDENCE_KEPT],
+        notices=notices,
+    )
+
+
+def _recovered(case: Case, incident: Incident) -> Change:
+    verdict = case.verdict
+    watch_until = verdict.watch_until or case.now.at
+    moved = lifecycle.recover(incident, verdict.recovered, watch_until)
+    return _turned(case, incident, moved, EventKind.RECOVERED, wording.recovered_text(moved))
+
+
+def _relapsed(case: Case, incident: Incident) -> Change:
+    verdict = case.verdict
+    decision = decide(verdict, case.service, case.mind.calendar, case.mind.policy)
+    moved = lifecycle.relapse(
+        incident,
+        verdict,
+        decision,
+        title=wording.title_of(verdict, case.service),
+        scope=wording.scope_of(verdict, case.service),
+        results=case.results,
+    )
+    text = wording.relapsed_text(moved)
+    if _raised(incident, moved):
+        text = f"{text} {decision.sentence}"
+    return _turned(case, incident, moved, EventKind.RELAPSED, text)
+
+
+def _raised(before: Incident, moved: Incident) -> bool:
+    """Whether more people are to be told, or with more urgency."""
+    return moved.route != before.route or moved.priority is not before.priority
+
+
+def _turned(case: Case, incident: Incident, moved: Incident, kind: EventKind, text: str) -> Change:
+    """It recovered or relapsed; once it is known to be flapping, only the timeline says so."""
+    notices: tuple[Notice, ...] = ()
+    flapping = case.verdict.reason is VerdictReason.FLAPPING
+    raised = _raised(incident, moved)
+    if raised or not flapping or moved.episodes <= case.service.rules.flap_episodes:
+        before = incident if raised else None
+        notices = notices_of(case.mind, case.now, moved, Action.UPDATE, text, before=before)
+    return replace(
+        case.change,
+        incident=kept(case.mind, moved),
+        was_version=incident.version,
+        events=(_event(case, moved, kind, text),),
+        evidence=case.results[:_EVIDENCE_KEPT],
+        notices=notices,
+    )
+
+
+def resolved(mind: Mind, now: Now, incident: Incident, change: Change) -> Change:
+    """The incident is over: add that to a change."""
+    moved = lifecycle.resolve(incident, now.at)
+    text = wording.resolved_text(moved)
+    notices = notices_of(mind, now, moved, Action.RESOLVE, text)
+    mind.sequences.pop(incident.id, None)
+    return replace(
+        change,
+        incident=kept(mind, moved),
+        was_version=incident.version,
+        events=(TimelineEvent(moved.id, now.at, ACTOR, EventKind.RESOLVED, text),),
+        notices=notices,
+    )
+
+
+def _event(case: Case, incident: Incident, kind: EventKind, text: str) -> TimelineEvent:
+    return TimelineEvent(incident.id, case.now.at, ACTOR, kind, text)
