@@ -361,7 +361,8 @@ class Machine:
         if not targets:
             return self.outages.recover(Track.NEVER_WORKED, Span(None, now), now)
         cells = [cell for target in targets for cell in self.population.cells_of[target]]
-        results = latest_failures(self.memories, c for c in cells if not self.memories[c].worked)
+        never = [cell for cell in cells if not self.memories[cell].worked]
+        results = latest_failures(self.memories, never)
         return self.outages.declare(
             Track.NEVER_WORKED,
             reason=VerdictReason.NEVER_WORKED,

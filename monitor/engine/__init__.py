@@ -117,9 +117,11 @@ class Engine:
 
     async def finish(self) -> None:
         """Write what is queued: after `run` has ended, before the store is closed."""
-        if self._recorder is not None:
-            await asyncio.to_thread(self._recorder.close)
-        await self._writing.finish()
+        try:
+            await self._writing.finish()
+        finally:
+            if self._recorder is not None:
+                await asyncio.to_thread(self._recorder.close)
 
     # ----------------------------------------------------------------- gather
 

@@ -102,7 +102,8 @@ def read_history(path: Path) -> History:
     lines.sort(key=itemgetter(0))
     for line in lines:
         reading.cells[line.cell].note(line)
-    return History(lines, reading.cells, any(line.asked for line in lines))
+    cells = {key: reading.cells[key] for key in sorted(reading.cells)}
+    return History(lines, cells, any(line.asked for line in lines))
 
 
 class _Reading:
