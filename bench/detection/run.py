@@ -1,8 +1,9 @@
 """Our detector in a labelled world, on virtual time.
 
 Scheduled as in production: cells at even phases of their interval, an action's probes when it
-asks, a tick at every wake (to 20 ms) and at least once a second. While the host is stopped nothing is sent,
-read or ticked; a probe that was under way then comes out INVALID, as the prober says of itself.
+asks, a tick at every wake (to 20 ms) and at least once a second. While the host is stopped nothing
+is sent, read or ticked; a probe that was under way then comes out INVALID, as the prober says of
+itself.
 """
 
 import heapq
@@ -192,7 +193,7 @@ class Run:
         wake = detection.wake_at(state)
         if wake < self._wakes_at:
             self._wakes_at = wake
-            self._at(max(now, ceil(wake / _GRAIN) * _GRAIN), _WAKE, wake)
+            self._at(max(now, wake, ceil(wake / _GRAIN) * _GRAIN), _WAKE, wake)
 
 
 def _open(declared: list[Declared]) -> Iterator[Declared]:

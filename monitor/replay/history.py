@@ -83,7 +83,7 @@ class CellFacts:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All results of a file in order of time, and the cells they are of.
+    """All results of a file in order of time, and the cells they are of, the first seen first.
 
     `answers_rounds`: results that detection asked for are among them.
     """
@@ -100,9 +100,12 @@ def read_history(path: Path) -> History:
     if not lines:
         raise HistoryError((f"{path}: holds no results",))
     lines.sort(key=itemgetter(0))
+    cells: dict[CellKey, CellFacts] = {}
     for line in lines:
-        reading.cells[line.cell].note(line)
-    cells = {key: reading.cells[key] for key in sorted(reading.cells)}
+        facts = cells.get(line.cell)
+        if facts is None:
+            facts = cells[line.cell] = reading.cells[line.cell]
+        facts.note(line)
     return History(lines, cells, any(line.asked for line in lines))
 
 
