@@ -48,6 +48,7 @@ services:
         kind: http
         url: {crm}/{{tenant}}/sign-in
         expect: {{body_contains: ["Sign in to Prospect CRM"]}}
+history: {{record: "{folder}/results.jsonl"}}
 channels:
   pager:
     {{kind: webhook, roles: [on_call, service_desk], url: "{hook}", secret: "${{TEST_SECRET}}"}}
@@ -73,6 +74,7 @@ def write_config(folder, ports, hook, *, database=None, more_rules=""):
             hook=hook,
             tenants="\n".join(f"  {name}: {{group: {group}}}" for name, group in GROUPS.items()),
             more_rules=more_rules,
+            folder=folder,
         )
     )
     return path, f"http://127.0.0.1:{port}"

@@ -1,5 +1,6 @@
 """Recorded results replayed: what would have been declared, from whose history, and how surely."""
 
+import asyncio
 import json
 import random
 from dataclasses import replace
@@ -9,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from monitor.cli import FINE, MISTAKEN, NOT_WELL, app
+from monitor.clock import real_clock
 from monitor.config import ConfigError, load_rules
-from monitor.model import Dimension, FailureKind, Impact, Outcome, Rules
+from monitor.model import Change, Dimension, FailureKind, Impact, Outcome, Rules
 from monitor.replay import (
     HistoryError,
     Kind,
@@ -23,6 +25,7 @@ from monitor.replay import (
     replay,
     spell_of,
 )
+from monitor.store import open_store
 from tests.day import CALENDAR
 from tests.estates import TENANTS, check, estate, service
 from tests.replay_fixtures import RecordedDay, cell, every, written
@@ -555,6 +558,27 @@ def test_the_command_compares_with_incidents_and_says_by_its_code_whether_they_d
     kinds = [each["kind"] for each in json.loads(said)["differences"]]
     assert sorted(kinds) == ["added", "missing"]
     assert spell_of(outage).ended == outage.recovered.before
+
+
+def test_the_command_compares_with_the_outages_of_a_store(results, tmp_path):
+    url = f"sqlite:///{tmp_path}/monitor.db"
+    would = replay(read_history(tmp_path / "results"), Setting()).outages
+
+    async def stored():
+        store = await open_store(url, clock=real_clock(), holder="a test")
+        await store.commit(Change(outages=would))
+        await store.close()
+
+    asyncio.run(stored())
+    code, said, _ = told(results, "--store", url, "--json")
+    assert code == FINE
+    assert [each["kind"] for each in json.loads(said)["differences"]] == ["same"]
+
+
+def test_a_store_that_is_not_there_is_a_mistake(results, tmp_path):
+    code, _, mistaken = told(results, "--store", f"sqlite:///{tmp_path}/none.db")
+
+    assert (code, "none.db" in mistaken) == (MISTAKEN, True)
 
 
 def test_the_command_refuses_mistakes_all_at_once(tmp_path):

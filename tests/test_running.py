@@ -89,6 +89,9 @@ class TestATotalOutage:
             await running.until_incident(**CRITICAL, state="resolved")
             assert [a.action for a in await pager.received(3)] == ["trigger", "update", "resolve"]
             assert len(await running.incidents()) == 1
+            await running.ends(signal.SIGTERM)
+        recorded = (tmp_path / "results.jsonl").read_text().splitlines()
+        assert {json_of(line)["service"] for line in recorded} == {"crm", "control"}
 
     async def test_it_is_acknowledged_through_the_api_by_whoever_has_the_token(
         self, estate, pager, tmp_path

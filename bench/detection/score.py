@@ -149,8 +149,9 @@ def needed(world: World, truth: Truth) -> float:
         unheard = _RULES.control_fresh + CONTROL_INTERVAL
         return truth.waits + unheard + world.slowest
     if truth.scope is Scope.PARTIAL:
-        rounds = _RULES.share_rounds + sum(_RULES.sweep_gaps[: _RULES.share_rounds - 1])
-        return truth.waits + draw.interval + rounds + 4 * world.slowest
+        rounds = _RULES.share_rounds
+        gaps = sum(_RULES.sweep_gaps[: rounds - 1])
+        return truth.waits + draw.interval + gaps + rounds * (1.0 + world.slowest)
     passed = truth.waits + draw.interval / cells_of(draw)
     return passed + rounds_for(world) * (_RULES.round_gap + world.slowest)
 

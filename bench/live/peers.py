@@ -19,14 +19,17 @@ from statistics import median
 
 from bench.live.baseline import FASTER, INTERVAL, TIMEOUT, predicted
 from bench.live.chain import Chain, chain, missing
-from bench.live.delay import LASTS_ON, SETTLED, Planned, dealt, plan, until_phase
+from bench.live.delay import LASTS_ON, Planned, dealt, plan, until_phase
 from bench.live.delays import FAULTS, Outage, at_rank, outage_of, row
 from bench.live.pair import Pair, pair
 from bench.live.rendering import Pace
 from monitor.demo.places import GROUPS
 
 PACE = Pace(interval=INTERVAL, timeout=TIMEOUT)
-QUICK = 0.01
+FORGOTTEN = 35.0
+"""Seconds after its end until Alertmanager has forgotten an outage: it tidies up every 30 s, and
+until then one more outage of the same service is told without group_wait."""
+QUICK = 0.002
 ANSWERS = {"refuse": QUICK, "status_503": QUICK, "black_hole": TIMEOUT}
 
 
@@ -99,7 +102,7 @@ async def _outages(one: Pair, real: Chain, planned: Sequence[Planned]) -> list[B
     found = []
     for kind, phase in planned:
         await one.until_quiet()
-        await asyncio.sleep(SETTLED)
+        await asyncio.sleep(FORGOTTEN)
         await asyncio.sleep(until_phase(time.monotonic(), phase, INTERVAL))
         found.append(await _outage(one, real, kind))
         last = found[-1]

@@ -24,6 +24,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import structlog
 import uvloop
@@ -40,6 +41,7 @@ from monitor.daemon.logs import Logs
 from monitor.daemon.schedule import Schedule
 from monitor.delivery import Delivery
 from monitor.engine import Engine, ProbeCell, load_mind
+from monitor.engine.recorder import Recorder
 from monitor.judge import Mind, acknowledge
 from monitor.metrics import Metrics, NoticeOutcome
 from monitor.model import Cell, CellKey, Change, Incident, Notice, Result
@@ -268,7 +270,11 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
     mind, resumed = await load_mind(
         lambda worked: _mind(config, store, worked), store, now, _unobserved(store.seen_at, now)
     )
-    engine = Engine(mind, store, _probes(net), clock, metrics, committed=delivery.wake)
+    history = config.history
+    recorder = Recorder(Path(history.record), history.record_max_bytes) if history.record else None
+    engine = Engine(
+        mind, store, _probes(net), clock, metrics, committed=delivery.wake, recorder=recorder
+    )
     scheduler = AsyncIOScheduler(timezone="UTC")
     loop = asyncio.get_running_loop()
 
