@@ -51,6 +51,15 @@ def slow(seconds):
     return lambda _deadline: (seconds, Outcome.PASS, None, "")
 
 
+def slower_and_slower(world, begins, lasts, slowest):
+    """Answer well, but later and later: up to `slowest` seconds after `lasts` seconds."""
+
+    def answer(_deadline):
+        return slowest * min(1.0, max(0.0, (world.now - begins) / lasts)), Outcome.PASS, None, ""
+
+    return answer
+
+
 def invalid(_deadline):
     """The prober says of itself that this means nothing."""
     return 0.3, Outcome.INVALID, None, "the event loop stalled"

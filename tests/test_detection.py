@@ -31,6 +31,7 @@ from tests.simulation import (
     of,
     refused,
     slow,
+    slower_and_slower,
     sometimes,
     status_503,
     turned_away,
@@ -72,6 +73,14 @@ class TestEveryone:
         sim.run(1200)
         assert told(sim) == WHOLE_LIFE
         assert sim.declared[0].at - 101 < 18
+
+    def test_answers_that_slow_down_and_then_stop_are_declared_all_the_same(self):
+        sim = Simulation(estate())
+        sim.breaks(100, 400, slower_and_slower(sim, 100, 300, 9), CRM)
+        sim.breaks(400, 700, black_hole, CRM)
+        sim.run(700)
+        assert told(sim) == [(Impact.ALL, Stage.FAILING)]
+        assert sim.declared[0].at - 400 < 40
 
     def test_the_start_is_an_interval_that_holds_the_true_one(self):
         for how in (refused, black_hole, status_503):

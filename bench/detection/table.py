@@ -289,6 +289,7 @@ def _others(boards: Boards) -> Iterator[str]:
         "Peers, and ours with something taken away",
         "who",
         "seeds",
+        "worlds",
         "recall of ALL",
         "precision of ALL",
         "false ALL",
@@ -302,14 +303,9 @@ def _others(boards: Boards) -> Iterator[str]:
     )
     for who in boards[0][1].watchers():
         for name, board in boards:
-            score = board.of(who, _compared(board, who))
+            score = board.of(who)
             if score.worlds:
                 yield _other_row(who, name, score)
-
-
-def _compared(board: Board, who: str) -> list[str]:
-    """The families a watcher was scored in; ours too are pooled over those alone."""
-    return [f for f in board.families() if board.of(who, [f]).worlds]
 
 
 def _other_row(who: str, name: str, score: Score) -> str:
@@ -318,6 +314,7 @@ def _other_row(who: str, name: str, score: Score) -> str:
     return _row(
         who,
         name,
+        score.worlds,
         _bounded(every.found, every.due),
         _bounded(every.right, every.called),
         _wrong(score, Scope.ALL),

@@ -43,11 +43,14 @@ _SILENT, _LATE, _LOST = range(3)
 
 @dataclass(slots=True)
 class Unanswered:
-    """A probe that has left and not come back. `counted`: taken for a FAIL already."""
+    """A probe that has left and not come back.
+
+    `points` are those it has yet to pass; `counted`: taken for a FAIL already.
+    """
 
     cell: CellKey
     sent: float
-    deadline: float
+    points: list[tuple[float, int]]
     counted: bool = False
 
 
@@ -160,13 +163,28 @@ def _sent(state: State, event: Sent) -> list[Action]:
     memory = state.memories.get(event.cell)
     if memory is None or event.id in state.unanswered or event.at <= memory.newest_sent:
         return []
-    state.unanswered[event.id] = Unanswered(event.cell, event.at, event.deadline)
-    limit = memory.silence_limit(event.deadline, state.rules)
-    _wait(state, event.at + limit, event.id, _SILENT)
+    points = _points(state, memory, event)
+    state.unanswered[event.id] = Unanswered(event.cell, event.at, points)
+    _wait_for_next(state, event.id, points)
     return []
 
 
-def _wait(state: State, due: float, id_: str, what: int) -> None:
+def _points(state: State, memory: Memory, event: Sent) -> list[tuple[float, int]]:
+    """The points that this probe may pass unanswered, the next one last.
+
+    Where answers are usually slow, what is late comes before what is suspicious.
+    """
+    points = [(event.at + event.deadline + _LOST_AFTER, _LOST)]
+    silent = memory.silence_limit(event.deadline, state.rules)
+    machine = state.machine_of.get(event.cell)
+    late = machine.rules.late_silence if machine is not None else event.deadline
+    sooner, later = sorted(((silent, _SILENT), (late, _LATE)))
+    points += [(event.at + s, what) for s, what in (later, sooner) if s < event.deadline]
+    return points
+
+
+def _wait_for_next(state: State, id_: str, points: list[tuple[float, int]]) -> None:
+    due, what = points.pop()
     state.sequence += 1
     heapq.heappush(state.waiting, (due, state.sequence, id_, what))
 
@@ -229,16 +247,11 @@ def _unanswered_for_long(
         if cell in state.machine_of and not unanswered.counted:
             state.machine_of[cell].lost(cell, sent)
         return []
+    _wait_for_next(state, id_, unanswered.points)
     if cell in state.controls:
         state.sight.fell_silent(cell)
-        _wait(state, sent + unanswered.deadline + _LOST_AFTER, id_, _LOST)
         return _control_heard(state, cell, now)
     machine = state.machine_of[cell]
-    late_at = sent + machine.rules.late_silence
-    if what == _SILENT and late_at < sent + unanswered.deadline:
-        _wait(state, late_at, id_, _LATE)
-    else:
-        _wait(state, sent + unanswered.deadline + _LOST_AFTER, id_, _LOST)
     if what == _LATE:
         unanswered.counted = machine.late(cell, sent, now)
         return []
