@@ -318,3 +318,12 @@ def test_the_estate_prints_each_page_that_it_gets():
         assert "page refused: " in estate.stdout.readline()
         estate.send_signal(signal.SIGTERM)
         assert estate.wait(10) == 0
+
+
+@pytest.mark.parametrize("command", [["check-config"], ["run", "--config"]])
+def test_mistakes_of_a_configuration_come_as_json_where_that_is_asked_for(tmp_path, command):
+    path = tmp_path / "checks.yaml"
+    path.write_text("listen: nowhere\nservcies: {}\n")
+    code, out, _ = monitor(*command, path, "--json")
+    assert code == 2
+    assert {m["path"] for m in json.loads(out)["mistakes"]} >= {"listen", "servcies"}

@@ -67,22 +67,25 @@ def _top(
 
 
 @app.command()
-def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Monitor what the configuration names, until SIGTERM or Ctrl-C."""
+def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Monitor what the configuration names, until SIGTERM or Ctrl-C. Its log is JSON anyway."""
     from monitor.daemon import serve  # noqa: PLC0415 - the daemon's weight is only for this
 
-    loaded = _loaded(config)
+    loaded = _loaded_for(config, as_json=as_json)
     for warning in loaded.warnings:
         ERR.print(f"warning: {warning}", markup=False)
     raise typer.Exit(serve(loaded))
 
 
 @app.command()
-def demo() -> None:
-    """Play the main job on a simulated estate over real sockets; the last line is JSON."""
+def demo(as_json: JsonOption = False) -> None:
+    """Play the main job on a simulated estate over real sockets; the last line is JSON.
+
+    With --json it is the only line on standard output, and the story goes to standard error.
+    """
     from monitor.demo.story import play  # noqa: PLC0415 - as above
 
-    raise typer.Exit(play())
+    raise typer.Exit(play(story_to_stderr=as_json))
 
 
 @app.command()
@@ -99,13 +102,7 @@ def check_config(
     as_json: JsonOption = False,
 ) -> None:
     """Say every mistake of a configuration, each with its place and remedy."""
-    try:
-        loaded = load(file, os.environ)
-    except ConfigError as error:
-        if as_json:
-            _print_json({"file": str(file), "mistakes": showing.mistakes(error)})
-            raise typer.Exit(MISTAKEN) from None
-        _refuse(error)
+    loaded = _loaded_for(file, as_json=as_json)
     if as_json:
         _print_json({"file": str(file), "mistakes": [], "warnings": list(loaded.warnings)})
         return
@@ -253,6 +250,17 @@ def _loaded(path: Path) -> Config:
         return load(path, os.environ)
     except ConfigError as error:
         _refuse(error)
+
+
+def _loaded_for(path: Path, *, as_json: bool) -> Config:
+    """As `_loaded`; with `as_json` the mistakes are one JSON value on standard output."""
+    if not as_json:
+        return _loaded(path)
+    try:
+        return load(path, os.environ)
+    except ConfigError as error:
+        _print_json({"file": str(path), "mistakes": showing.mistakes(error)})
+        raise typer.Exit(MISTAKEN) from None
 
 
 def _refuse(error: ConfigError) -> NoReturn:

@@ -51,12 +51,12 @@ class StoryBroken(Exception):  # noqa: N818 - named for what it says
     """What should have followed did not."""
 
 
-def play() -> int:
+def play(*, story_to_stderr: bool = False) -> int:
     """Play the story; 0 when it came out exactly so, 1 when not. Its last line is JSON.
 
     SIGTERM breaks it off, with 1 and nothing left behind.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, stderr=story_to_stderr)
     logs = Logs("WARNING")
     logs.start()
     with (
@@ -113,7 +113,7 @@ class _Story:
                 await self._linger(monitor)
             self._stop.set()
             await daemon
-        self._console.file.write(last_line + "\n")
+        sys.stdout.write(last_line + "\n")
         return code
 
     # ----------------------------------------------------------------- the story
