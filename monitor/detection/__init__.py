@@ -6,7 +6,7 @@ own control targets answer. This is a state machine without I/O, clock or random
 production, in tests and in replay:
 
     state = new_state(estate)
-    actions = step(state, event, now)      event: Sent | Result | Tick
+    actions = step(state, event, now)      event: Sent | Result | Tick | WindowClosed
     ...                                    action: Probe | Declared
     wake_at(state)                         when the next Tick is due
 
@@ -36,8 +36,17 @@ worked.
 
 from monitor.detection.machine import Machine, Phase
 from monitor.detection.outages import Track, track_of
-from monitor.detection.signals import Action, Declared, Event, Probe, Sent, Span, Tick
-from monitor.detection.state import BLIND_UNIT, State, new_state, resume, step, wake_at
+from monitor.detection.signals import (
+    Action,
+    Declared,
+    Event,
+    Probe,
+    Sent,
+    Span,
+    Tick,
+    WindowClosed,
+)
+from monitor.detection.state import BLIND_UNIT, State, new_state, recall, resume, step, wake_at
 
 __all__ = [
     "BLIND_UNIT",
@@ -52,7 +61,9 @@ __all__ = [
     "State",
     "Tick",
     "Track",
+    "WindowClosed",
     "new_state",
+    "recall",
     "resume",
     "step",
     "track_of",

@@ -88,16 +88,11 @@ class Machine:
 
     def result(self, memory: Memory, result: Result, now: float, *, counted: bool) -> list[Action]:
         """A probe answered. `counted`: its silence has already been taken for FAIL."""
-        cell, vote = memory.key, _vote(memory, result)
+        cell = memory.key
         seen = cell.vantage in self._sight.healthy(now)
-        self._unproven.note(memory, result, seen=seen)
-        self._lockout.note(result)
-        if vote is True:
-            self._failing.pop(cell, None)
-        elif vote is False:
-            self._failing[cell] = None
+        vote = self._noted(memory, result, seen=seen)
         if seen:
-            self._trace(cell, result, vote)
+            self._trace(memory, result, vote)
         self._series.answer(cell, result.sent_mono, vote, counted=counted)
         actions = self._stage_a_answer(cell, result.sent_mono, vote, now)
         if vote is False:
@@ -105,6 +100,29 @@ class Machine:
         elif vote is True:
             self._hasten(cell, now)
         return actions + self.tick(now)
+
+    def recall(self, memory: Memory, result: Result) -> None:
+        """An earlier process had seen this: it counts for starts and ends, not for rounds."""
+        vote = self._noted(memory, result, seen=True)
+        self._trace(memory, result, vote)
+
+    def suspect_recalled(self, now: float) -> None:
+        """What failed when an earlier process ended is under suspicion: sweep at once."""
+        if self._failing and self.phase is Phase.UP:
+            self._suspected = self._turning.start_of_share(now)
+            self.phase = Phase.ROUNDS
+            self._next_round = now
+
+    def window_closed(self, cells: frozenset[CellKey], now: float) -> list[Action]:
+        """A maintenance window has ended: what failed in it is asked again at once."""
+        mine = (cell for cell in self.population.cells if cell in cells)
+        failing = any(self.memories[cell].outcome is Outcome.MAINTENANCE for cell in mine)
+        if not failing or self.phase not in (Phase.UP, Phase.STAGE_A, Phase.PARTIAL):
+            return []
+        if self.phase is not Phase.STAGE_A:
+            self._suspected = self._turning.start_of_share(now)
+            self._rest = self.phase
+        return self._begin_rounds(now)
 
     def silent(self, cell: CellKey, sent: float, now: float) -> list[Action]:
         """A probe has had no answer for suspiciously long."""
@@ -192,11 +210,24 @@ class Machine:
             self.part = FailingSet(declared.extent.dimension, frozenset(declared.extent.members))
         self._next_round = now
 
-    def _trace(self, cell: CellKey, result: Result, vote: bool | None) -> None:
+    def _noted(self, memory: Memory, result: Result, *, seen: bool) -> bool | None:
+        """How a result votes, after everything but rounds has taken it in."""
+        vote = _vote(memory, result)
+        self._unproven.note(memory, result, seen=seen)
+        self._lockout.note(result)
+        if vote is True:
+            self._failing.pop(memory.key, None)
+        elif vote is False:
+            self._failing[memory.key] = None
+        return vote
+
+    def _trace(self, memory: Memory, result: Result, vote: bool | None) -> None:
+        """Mark starts and ends; a failure in a maintenance window is a start, without a vote."""
+        in_window = result.outcome is Outcome.MAINTENANCE and memory.worked
         if vote is True:
             self._turning.passed(result)
-        elif vote is False:
-            known = inside(self.population, self.part, cell)
+        elif vote is False or in_window:
+            known = inside(self.population, self.part, memory.key)
             self._turning.failed(result, known=known, recovering=bool(self._good_sweeps))
 
     # ----------------------------------------------------------------- suspicion and stage A

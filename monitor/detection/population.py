@@ -69,7 +69,7 @@ class Memory:
             self.first_passed = self.first_passed or result.observed_mono
             self.first_failed = None
             self.failures = 0
-        elif result.outcome is Outcome.FAIL:
+        elif result.outcome in (Outcome.FAIL, Outcome.MAINTENANCE):
             self.failures += 1
             self.last_failure = result
             self.failed_sent, self.first_passed = result.sent_mono, None

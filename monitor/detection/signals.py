@@ -25,7 +25,14 @@ class Tick:
     """Time has passed. Due at `wake_at(state)`, and at least once a second."""
 
 
-Event = Sent | Result | Tick
+@dataclass(frozen=True, slots=True)
+class WindowClosed:
+    """A declared maintenance window of these cells has ended: what still fails may be told."""
+
+    cells: frozenset[CellKey]
+
+
+Event = Sent | Result | Tick | WindowClosed
 
 
 @dataclass(frozen=True, slots=True)

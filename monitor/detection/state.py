@@ -20,7 +20,15 @@ from monitor.detection.machine import Machine
 from monitor.detection.outages import Outages, Track
 from monitor.detection.population import Memory, populations
 from monitor.detection.sight import Sight
-from monitor.detection.signals import Action, Declared, Event, Probe, Sent, Span
+from monitor.detection.signals import (
+    Action,
+    Declared,
+    Event,
+    Probe,
+    Sent,
+    Span,
+    WindowClosed,
+)
 from monitor.model import (
     MONITOR,
     CellKey,
@@ -121,6 +129,26 @@ def _blind_after(estate: Estate, machines: Mapping[str, Machine]) -> float:
     return max(2 * shortest, slowest)
 
 
+def recall(state: State, results: Iterable[Result], now: float) -> None:
+    """Take in what an earlier process had seen of services' cells, oldest first.
+
+    Its instants are turned into this process's monotonic seconds beforehand. Nothing is declared
+    of it; what failed when that process ended is swept at once. Call it before `resume`.
+    """
+    for result in results:
+        memory = state.memories.get(result.cell)
+        machine = state.machine_of.get(result.cell)
+        known = memory is not None and memory.fingerprint == result.fingerprint
+        if memory is None or machine is None or not known:
+            continue
+        if result.outcome is not Outcome.INVALID and result.sent_mono > memory.newest_sent:
+            memory.note(result)
+            machine.recall(memory, result)
+    for machine in state.machines.values():
+        machine.suspect_recalled(now)
+        _note_active(state, machine)
+
+
 def resume(state: State, declared: Declared, now: float) -> bool:
     """Take up an outage that an earlier process had declared and not closed.
 
@@ -147,6 +175,8 @@ def step(state: State, event: Event, now: float) -> list[Action]:
         return actions + _answered(state, event, now)
     if isinstance(event, Sent):
         return actions + _sent(state, event)
+    if isinstance(event, WindowClosed):
+        return actions + _window_closed(state, event, now)
     return actions + _ticked(state, now)
 
 
@@ -217,6 +247,18 @@ def _control_heard(state: State, cell: CellKey, now: float) -> list[Action]:
     for machine in list(state.active.values()):
         machine.control_answered(cell)
         actions += machine.tick(now)
+        _note_active(state, machine)
+    return actions
+
+
+def _window_closed(state: State, event: WindowClosed, now: float) -> list[Action]:
+    actions: list[Action] = []
+    concerned = {
+        state.machine_of[cell].population.unit for cell in event.cells & state.machine_of.keys()
+    }
+    for unit in sorted(concerned):
+        machine = state.machines[unit]
+        actions += machine.window_closed(event.cells, now)
         _note_active(state, machine)
     return actions
 
