@@ -114,6 +114,7 @@ EVERYONE: dict[Audience, DecisionReason] = {
 BY_VERDICT: dict[VerdictReason, DecisionReason] = {
     VerdictReason.BLIND: DecisionReason.CANNOT_TELL,
     VerdictReason.LOCKED_OUT: DecisionReason.CANNOT_TELL,
+    VerdictReason.TURNED_ON_US: DecisionReason.CANNOT_TELL,
     VerdictReason.NEVER_WORKED: DecisionReason.NEVER_WORKED,
     VerdictReason.DEGRADED: DecisionReason.DEGRADED,
     VerdictReason.CANARY_FAILING: DecisionReason.UNCONFIRMED,

@@ -176,6 +176,7 @@ async def test_the_engine_records_every_result_and_which_of_them_detection_asked
             made.world.watch.passes(0.2)
             made.world.answers["crm"] = at_once
             await made.ask_all()
+            made.world.watch.passes(0.01)
             await until(lambda: len(made.world.asked) > 39 + 2)
         await made.engine.finish()
 

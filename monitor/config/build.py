@@ -132,6 +132,7 @@ def _service(name: str, shape: ServiceShape, document: Document) -> Service:
         rules=rules_of(shape.rules, rules_of(document.rules, Rules())),
         all_users_scope=shape.all_users_scope,
         wide_share=shape.wide_share,
+        edge=shape.edge or "",
     )
 
 
@@ -148,6 +149,7 @@ def _check(service: str, read: Kinded, shape: ServiceShape, document: Document) 
         evidence=own.evidence,
         targets=_targets(read, document),
         runbook=own.runbook,
+        real_users=own.real_users,
     )
 
 
@@ -163,6 +165,7 @@ def _control(read: Kinded) -> Check:
         need=Need.BLOCKING,
         evidence=EvidenceKind.ACTIVE,
         targets=(_shared_target(read),),
+        edge=own.edge or "",
     )
 
 
@@ -239,3 +242,11 @@ def _warnings(estate: Estate) -> Iterator[str]:
             "There are no controls: the monitor cannot tell an outage of the service from one of "
             "its own network."
         )
+    on_edge = {each.edge for each in estate.controls if each.edge}
+    for service in estate.services:
+        watched = any(check.real_users for check in service.checks)
+        if service.edge and not (watched and service.edge in on_edge):
+            yield (
+                f"Service {service.name} names the edge {service.edge}: that tells nothing without "
+                "a control that names it too and a check with real_users: true."
+            )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from monitor.config.addresses import EVERYWHERE, expanded, placeholders, url_mis
 from monitor.config.kinds import Kinded
 from monitor.config.mistakes import Path
 from monitor.config.reading import Findings
+from monitor.config.rules import IMPOSSIBLE
 from monitor.config.shape import TENANT_KEYS, Document, ServiceShape
 from monitor.config.spelling import Shape
 from monitor.config.tree import Node, at, walk
@@ -38,28 +39,6 @@ SENSITIVE_HEADERS = frozenset(
 _ONLY_CANARIES = "mutating needs tenants marked `canary: true`, and no others"
 _LISTEN = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
 _DATABASES = frozenset({"sqlite", "postgresql", "postgresql+psycopg"})
-
-_IMPOSSIBLE: tuple[tuple[str, str, Callable[[Rules], bool], str], ...] = (
-    (
-        "sample_size",
-        "sample_limit",
-        lambda rules: rules.sample_size > rules.sample_limit,
-        "sample_size must not be over sample_limit",
-    ),
-    (
-        "rounds_one_location",
-        "rounds_needed",
-        lambda rules: rules.rounds_one_location < rules.rounds_needed,
-        "rounds_one_location must not be under rounds_needed: one location proves less",
-    ),
-    (
-        "repeat_gap",
-        "round_gap",
-        lambda rules: rules.repeat_gap >= rules.round_gap,
-        "repeat_gap must be shorter than round_gap: repeats belong to one round",
-    ),
-    ("sweep_gaps", "", lambda rules: not rules.sweep_gaps, "is empty: name at least one gap"),
-)
 
 
 class Case(NamedTuple):
@@ -196,7 +175,7 @@ def _tenants(case: Case) -> None:
 
 def _rules(shape: Shape, default: Rules, path: Path, case: Case) -> None:
     rules, given = rules_of(shape, default), shape.model_fields_set
-    for first, second, impossible, message in _IMPOSSIBLE:
+    for first, second, impossible, message in IMPOSSIBLE:
         key = first if first in given else second
         if key in given and impossible(rules):
             case.findings.add((*path, key), message)
@@ -245,7 +224,8 @@ def _service(name: str, service: ServiceShape, case: Case) -> None:
     if not service.checks:
         case.findings.add((*path, "checks"), "is empty: name at least one check")
     if not case.findings.under(*path, "checks"):
-        if not any(check.own.need is Need.BLOCKING for _, check in checks):
+        told = [each.own for _, each in checks if not each.own.real_users]
+        if not any(own.need is Need.BLOCKING for own in told):
             case.findings.add(
                 (*path, "checks"), "hold no blocking check: name what users cannot do without"
             )
@@ -276,6 +256,10 @@ def _check(
         mistake = url_mistake(check.own.runbook, EVERYWHERE)
         if mistake is not None:
             case.findings.add((*path, "runbook"), mistake)
+    if check.own.real_users and check.own.evidence is not EvidenceKind.PASSIVE:
+        case.findings.add(
+            (*path, "real_users"), "is counted elsewhere and read here: write `evidence: passive`"
+        )
     known = _names_under(case.root, "tenants")
     for index, name in enumerate(check.own.tenants or ()):
         if name not in known:

@@ -187,12 +187,19 @@ class ProbeShape(Shape):
     timeout: Seconds | None = None
 
 
+class ControlShape(ProbeShape):
+    """A control; `edge` names what it stands behind, as a service's does."""
+
+    edge: Name | None = None
+
+
 class CheckShape(ProbeShape):
     """What a check says of itself, beside its kind's options."""
 
     tenants: Names | None = None
     need: Need = Need.BLOCKING
     evidence: EvidenceKind = EvidenceKind.ACTIVE
+    real_users: Flag = False
     runbook: Text = ""
 
 
@@ -203,7 +210,7 @@ class ChannelShape(Shape):
     roles: Annotated[tuple[Role, ...], BeforeValidator(one_or_many)]
 
 
-Control = Annotated[Any, ByKind(ProbeShape, _KINDS, "http")]
+Control = Annotated[Any, ByKind(ControlShape, _KINDS, "http")]
 Check = Annotated[Any, ByKind(CheckShape, _KINDS, "http")]
 Channel = Annotated[Any, ByKind(ChannelShape, _CHANNEL_KINDS)]
 
@@ -216,6 +223,7 @@ class ServiceShape(Shape):
     core: Flag = True
     all_users_scope: AllUsersScope = AllUsersScope.PLATFORM
     wide_share: Annotated[Share | None, BeforeValidator(_off_is_none)] = 0.5
+    edge: Name | None = None
     rules: RulesShape = RulesShape()
     interval: Seconds = 30.0
     timeout: Seconds = 10.0

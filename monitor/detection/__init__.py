@@ -34,8 +34,10 @@ passed under its present fingerprint; what fails from the first is declared as n
 worked.
 """
 
-from monitor.detection.machine import Machine, Phase
+from monitor.detection.listener import Listener
+from monitor.detection.machine import Machine
 from monitor.detection.outages import Track, track_of
+from monitor.detection.phase import Phase
 from monitor.detection.signals import (
     Action,
     Declared,
@@ -46,13 +48,23 @@ from monitor.detection.signals import (
     Tick,
     WindowClosed,
 )
-from monitor.detection.state import BLIND_UNIT, State, new_state, recall, resume, step, wake_at
+from monitor.detection.state import (
+    BLIND_UNIT,
+    State,
+    Unit,
+    new_state,
+    recall,
+    resume,
+    step,
+    wake_at,
+)
 
 __all__ = [
     "BLIND_UNIT",
     "Action",
     "Declared",
     "Event",
+    "Listener",
     "Machine",
     "Phase",
     "Probe",
@@ -61,6 +73,7 @@ __all__ = [
     "State",
     "Tick",
     "Track",
+    "Unit",
     "WindowClosed",
     "new_state",
     "recall",

@@ -1,4 +1,4 @@
-"""Which cells to ask: the second opinion of stage A, and the votes of a round."""
+"""Which cells to ask: the second opinion of stage A, the votes of a round, or its trials."""
 
 from __future__ import annotations
 
@@ -32,13 +32,18 @@ def farthest(
     *,
     part: FailingSet | None,
     now: float,
+    but: Collection[CellKey] = (),
 ) -> CellKey:
-    """The cell that shares least with this one, outside the part and from a healthy vantage."""
+    """The cell that shares least with this one, outside the part and from a healthy vantage.
+
+    One of `but` only where there is no other.
+    """
     group_of = population.group_of
     healthy = sight.healthy(now)
 
     def distance(other: CellKey) -> tuple[bool, ...]:
         return (
+            other not in but,
             not inside(population, part, other),
             other.vantage in healthy,
             sight.networks((cell.vantage, other.vantage)) > 1,
@@ -48,6 +53,23 @@ def farthest(
         )
 
     return max(sampled_cells(population, ()), key=distance)
+
+
+def trials_planned(
+    population: Population, healthy: Collection[str], *, turn: int
+) -> dict[CellKey, int]:
+    """One attempt for each target, from a vantage that changes from round to round."""
+    planned = {}
+    for number, target in enumerate(population.sample):
+        cells = population.cells_of[target]
+        seeing = [cell for cell in cells if cell.vantage in healthy] or list(cells)
+        planned[seeing[(number + turn) % len(seeing)]] = 1
+    return planned
+
+
+def votes_of_round(population: Population) -> int:
+    """How many votes a round has, at least."""
+    return max(population.rules.votes_min, len(sampled_cells(population, ())))
 
 
 def votes_planned(

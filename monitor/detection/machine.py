@@ -10,31 +10,37 @@ What it does next is its phase:
               suspicion as in UP.
     ALL       everyone is affected; swept until enough sweeps pass.
 
-What it has declared stands in its `Outages`, apart from the phase: a unit may be UP and still
-watch a recovered outage. What rounds agree on is read from its `Series`; when trouble began and
-ended from its `Turning`.
+What it has seen stands in its `Ledger`, what its rounds agree on in its `Series`, and what it has
+declared in its `Declarations`, apart from the phase: a unit may be UP and still watch a recovered
+outage.
+
+A unit of trials (a mutating check, such as test orders) does the same with fewer questions: no
+stage A, one attempt a target and round, and at most `trials_per_hour` rounds an hour.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections import deque
+from collections.abc import Mapping
 
-from monitor.detection.choosing import farthest, inside, votes_planned
-from monitor.detection.lockout import Lockout
-from monitor.detection.outages import Outages, Track
-from monitor.detection.population import Memory, Population, sampled_cells
-from monitor.detection.remembered import earliest_failure, earliest_return, latest_failures
+from monitor.detection.choosing import farthest, inside, trials_planned, votes_planned
+from monitor.detection.declarations import EVERYONE, Declarations
+from monitor.detection.doubt import Doubt
+from monitor.detection.ledger import Ledger
+from monitor.detection.opinion import Opinion, SecondOpinion
+from monitor.detection.outages import Track
+from monitor.detection.phase import Phase
+from monitor.detection.population import Memory, Population
+from monitor.detection.recovery import Recovery
 from monitor.detection.rounds import Counted, FailingSet, Finding
 from monitor.detection.series import Series
 from monitor.detection.sight import Sight
-from monitor.detection.signals import Action, Declared, Probe, Span
-from monitor.detection.turning import Turning
-from monitor.detection.unproven import Unproven
-from monitor.detection.words import everyone_sentence, part_sentence
+from monitor.detection.signals import Action, Declared, Probe
+from monitor.detection.words import everyone_sentence
 from monitor.model import (
     CellKey,
     Dimension,
-    Extent,
+    EvidenceKind,
     Impact,
     Need,
     Outcome,
@@ -46,43 +52,43 @@ from monitor.model import (
 
 _NEVER = float("inf")
 _GRACE = 1.0
-
-
-class Phase(StrEnum):
-    """What a machine does next."""
-
-    UP = "up"
-    STAGE_A = "stage_a"
-    ROUNDS = "rounds"
-    PARTIAL = "partial"
-    ALL = "all"
+_HOUR = 3600.0
 
 
 class Machine:
     """One unit: its population, what it is doing, and what it has declared."""
 
     def __init__(
-        self, population: Population, memories: dict[CellKey, Memory], sight: Sight
+        self,
+        population: Population,
+        memories: Mapping[CellKey, Memory],
+        sight: Sight,
+        doubt: Doubt,
     ) -> None:
         self.population = population
         self.rules: Rules = population.rules
-        self.memories = memories
         self.phase = Phase.UP
-        self.outages = Outages(population.unit, population.rules)
-        self.part: FailingSet | None = None
         self._rest = Phase.UP
         self._sight = sight
-        self._turning = Turning(population.rules)
-        self._unproven = Unproven(population)
-        self._lockout = Lockout(population)
-        self._failing: dict[CellKey, None] = {}
-        self._suspected = Span(None, 0.0)
-        self._awaiting: set[CellKey] = set()
-        self._asked_at = 0.0
-        self._asked_until = _NEVER
-        self._series = Series(population, sight)
+        self._doubt = doubt
+        self._ledger = Ledger(population, memories, sight)
+        self._series = Series(population, sight, self._ledger.demotion.demoted)
+        self._says = Declarations(self._ledger)
+        self.outages = self._says.outages
+        self._opinion: SecondOpinion | None = None
         self._next_round = _NEVER
-        self._good_sweeps: list[float] = []
+        self._recovery = Recovery(population.rules, sight)
+        self._tries = population.evidence is EvidenceKind.MUTATING
+        self._trials: deque[float] = deque(maxlen=max(1, self.rules.trials_per_hour))
+
+    @property
+    def part(self) -> FailingSet | None:
+        """The part that is known to fail; None where none is, or everyone."""
+        return self._ledger.part
+
+    def failures(self) -> tuple[Result, ...]:
+        """The latest failures of the cells that fail now."""
+        return self._says.failures()
 
     # ----------------------------------------------------------------- events
 
@@ -90,11 +96,10 @@ class Machine:
         """A probe answered. `counted`: its silence has already been taken for FAIL."""
         cell = memory.key
         seen = cell.vantage in self._sight.healthy(now)
-        vote = self._noted(memory, result, seen=seen)
-        if seen:
-            self._trace(memory, result, vote)
+        vote = self._ledger.note(memory, result, seen=seen)
+        self._learn(memory, result, vote)
         self._series.answer(cell, result.sent_mono, vote, counted=counted)
-        actions = self._stage_a_answer(cell, result.sent_mono, vote, now)
+        actions = self._second_opinion(cell, result.sent_mono, now, vote=vote)
         if vote is False:
             actions += self._suspect(cell, now)
         elif vote is True:
@@ -103,48 +108,46 @@ class Machine:
 
     def recall(self, memory: Memory, result: Result) -> None:
         """An earlier process had seen this: it counts for starts and ends, not for rounds."""
-        vote = self._noted(memory, result, seen=True)
-        self._trace(memory, result, vote)
+        self._ledger.note(memory, result, seen=True)
 
     def suspect_recalled(self, now: float) -> None:
         """What failed when an earlier process ended is under suspicion: sweep at once."""
-        if self._failing and self.phase is Phase.UP:
-            self._suspected = self._turning.start_of_share(now)
+        if self._ledger.failing and self.phase is Phase.UP:
+            self._ledger.suspect(now)
             self.phase = Phase.ROUNDS
             self._next_round = now
 
     def window_closed(self, cells: frozenset[CellKey], now: float) -> list[Action]:
         """A maintenance window has ended: what failed in it is asked again at once."""
-        mine = (cell for cell in self.population.cells if cell in cells)
-        failing = any(self.memories[cell].outcome is Outcome.MAINTENANCE for cell in mine)
-        if not failing or self.phase not in (Phase.UP, Phase.STAGE_A, Phase.PARTIAL):
+        memories = self._ledger.memories
+        mine = (memories[cell] for cell in self.population.cells if cell in cells)
+        failing = any(memory.outcome is Outcome.MAINTENANCE for memory in mine)
+        if not failing or self.phase in (Phase.ROUNDS, Phase.ALL):
             return []
-        if self.phase is not Phase.STAGE_A:
-            self._suspected = self._turning.start_of_share(now)
+        if self._opinion is None:
+            self._ledger.suspect(now)
             self._rest = self.phase
         return self._begin_rounds(now)
 
     def silent(self, cell: CellKey, sent: float, now: float) -> list[Action]:
         """A probe has had no answer for suspiciously long."""
-        if not self.memories[cell].worked:
+        if not self._ledger.may_fail(self._ledger.memories[cell]):
             return []
-        if self.phase is Phase.STAGE_A and cell in self._awaiting and sent >= self._asked_at:
-            return self._begin_rounds(now)
-        return self._suspect(cell, now)
+        return self._second_opinion(cell, sent, now, vote=False) + self._suspect(cell, now)
 
     def late(self, cell: CellKey, sent: float, now: float) -> bool:
         """A probe has been silent so long that an impatient round takes it for FAIL."""
-        worked = self.memories[cell].worked
-        counted = self._series.late(cell, sent, False if worked else None)
-        if counted and worked:
-            self._turning.began_by(now)
+        votes = self._ledger.may_fail(self._ledger.memories[cell])
+        counted = self._series.late(cell, sent, False if votes else None)
+        if counted and votes:
+            self._ledger.turning.began_by(now)
         return counted
 
     def lost(self, cell: CellKey, sent: float) -> None:
         """A probe will never answer."""
         self._series.answer(cell, sent, None, counted=False)
-        if sent >= self._asked_at:
-            self._awaiting.discard(cell)
+        if self._opinion is not None and self._opinion.waits_for(cell, sent):
+            self._opinion.awaiting.discard(cell)
 
     def control_answered(self, cell: CellKey) -> None:
         """A control that a round waits for has answered, or gone silent."""
@@ -157,38 +160,38 @@ class Machine:
         actions: list[Action] = []
         while (counted := self._series.close_one(now)) is not None:
             actions += self._conclude(counted, now)
-        if self.phase is Phase.STAGE_A and now >= self._asked_until:
+        if self._opinion is not None and now >= self._opinion.until:
             actions += self._begin_rounds(now)
         if now >= self._next_round:
             self._next_round = _NEVER
             if self._series.may_start():
                 actions += self._start_round(now)
-        if now >= self._unproven.due:
-            actions += self._tell_unproven(now)
-        if now >= self._lockout.due:
-            actions += self._tell_lockout(now)
+        if now >= self._ledger.unproven.due:
+            actions += self._says.unproven(now)
+        if now >= self._ledger.lockout.due:
+            actions += self._says.lockout(now)
         return actions + list(self.outages.close_watched(now))
 
     def idle(self) -> bool:
         """Whether nothing is under way or watched, so that only a vote can move it."""
         resting = self.phase is Phase.UP and not self._series.open and not self.outages.open
-        return resting and self._unproven.due == self._lockout.due == _NEVER
+        return resting and self._ledger.unproven.due == self._ledger.lockout.due == _NEVER
 
     def wake_at(self) -> float:
         """When `tick` next has something to do."""
-        due = min(self._next_round, self._unproven.due, self._lockout.due)
+        due = min(self._next_round, self._ledger.unproven.due, self._ledger.lockout.due)
         due = min(due, self.outages.wake_at())
         if self._series.open:
             due = min(due, self._series.open[0].expires)
-        return min(due, self._asked_until) if self.phase is Phase.STAGE_A else due
+        return due if self._opinion is None else min(due, self._opinion.until)
 
     def paused(self, gap: float, now: float) -> None:
         """We were not looking for `gap` seconds: what was under way is void, sweep afresh."""
         self.outages.shift(gap)
         self._series.void_open()
-        self._good_sweeps.clear()
+        self._forget_sweeps()
         if self.phase is Phase.STAGE_A:
-            self.phase = Phase.ROUNDS
+            self.phase, self._opinion = Phase.ROUNDS, None
         if self.phase is not Phase.UP:
             self._next_round = now
 
@@ -198,84 +201,115 @@ class Machine:
         if declared.stage is not Stage.FAILING:
             return
         if declared.reason is VerdictReason.NEVER_WORKED:
-            self._unproven.restore(declared.extent.members, now)
+            self._ledger.unproven.restore(declared.extent.members, now)
             return
         if declared.reason is VerdictReason.LOCKED_OUT:
-            self._lockout.restore(now)
+            self._ledger.lockout.restore(now)
             return
-        if declared.impact is Impact.ALL:
-            self.phase, self.part = Phase.ALL, None
+        if declared.reason is VerdictReason.TURNED_ON_US:
+            self.phase = Phase.ROUNDS if self.phase is Phase.UP else self.phase
+        elif declared.impact is Impact.ALL:
+            self.phase, self._ledger.part = Phase.ALL, None
         elif self.phase is not Phase.ALL:
             self.phase = self._rest = Phase.PARTIAL
-            self.part = FailingSet(declared.extent.dimension, frozenset(declared.extent.members))
+            members = frozenset(declared.extent.members)
+            self._ledger.part = FailingSet(declared.extent.dimension, members)
         self._next_round = now
-
-    def _noted(self, memory: Memory, result: Result, *, seen: bool) -> bool | None:
-        """How a result votes, after everything but rounds has taken it in."""
-        vote = _vote(memory, result)
-        self._unproven.note(memory, result, seen=seen)
-        self._lockout.note(result)
-        if vote is True:
-            self._failing.pop(memory.key, None)
-        elif vote is False:
-            self._failing[memory.key] = None
-        return vote
-
-    def _trace(self, memory: Memory, result: Result, vote: bool | None) -> None:
-        """Mark starts and ends; a failure in a maintenance window is a start, without a vote."""
-        in_window = result.outcome is Outcome.MAINTENANCE and memory.worked
-        if vote is True:
-            self._turning.passed(result)
-        elif vote is False or in_window:
-            known = inside(self.population, self.part, memory.key)
-            self._turning.failed(result, known=known, recovering=bool(self._good_sweeps))
 
     # ----------------------------------------------------------------- suspicion and stage A
 
+    def _learn(self, memory: Memory, result: Result, vote: bool | None) -> None:
+        """At rest each PASS, and an isolated FAIL of a demoted cell, tells of its habits."""
+        if self.phase is not Phase.UP:
+            return
+        if vote is True:
+            self._ledger.demotion.passed(memory.key)
+        silenced = vote is None and result.outcome is Outcome.FAIL and memory.worked
+        if silenced and not self._ledger.failing:
+            self._ledger.demotion.refuted(memory.key)
+
     def _suspect(self, cell: CellKey, now: float) -> list[Action]:
         """A voting FAIL or a silence: at rest, and outside a known failing part, it counts."""
-        if self.phase not in (Phase.UP, Phase.PARTIAL) or inside(self.population, self.part, cell):
+        known = inside(self.population, self.part, cell)
+        if self.phase not in (Phase.UP, Phase.PARTIAL) or known:
             return []
         if cell.vantage not in self._sight.healthy(now):
             return []
         if self.phase is Phase.UP:
-            self._suspected = self._turning.start_of_share(now)
-        self._rest, self.phase = self.phase, Phase.STAGE_A
-        other = farthest(self.population, self.memories, self._sight, cell, part=self.part, now=now)
-        asked = dict.fromkeys((cell, other))
-        self._awaiting = set(asked)
-        self._asked_at, self._asked_until = now, now + self.population.timeout + _GRACE
-        return [Probe(tuple(asked), now)]
+            self._ledger.suspect(now)
+        self._rest = self.phase
+        return self._begin_rounds(now) if self._tries else self._ask_two(cell, now)
 
-    def _stage_a_answer(
-        self, cell: CellKey, sent: float, vote: bool | None, now: float
+    def _ask_two(
+        self, cell: CellKey, now: float, *, before: tuple[CellKey, ...] = ()
     ) -> list[Action]:
-        if self.phase is not Phase.STAGE_A or cell not in self._awaiting or sent < self._asked_at:
+        """Ask this cell and the farthest from it, another than those asked before."""
+        self.phase = Phase.STAGE_A
+        memories, part = self._ledger.memories, self.part
+        but = [asked for asked in before if asked != cell]
+        other = farthest(self.population, memories, self._sight, cell, part=part, now=now, but=but)
+        until = now + self.population.timeout + _GRACE
+        asked = tuple(dict.fromkeys((cell, other)))
+        self._opinion = SecondOpinion(cell, asked, now, until, before=before)
+        return [Probe(asked, now)]
+
+    def _second_opinion(
+        self, cell: CellKey, sent: float, now: float, *, vote: bool | None
+    ) -> list[Action]:
+        """An answer, or silence, for stage A."""
+        opinion = self._opinion
+        if opinion is None or not opinion.waits_for(cell, sent):
             return []
-        if vote is False:
+        said = opinion.answer(cell, vote)
+        if said is Opinion.TROUBLE:
             return self._begin_rounds(now)
-        self._awaiting.discard(cell)
-        if not self._awaiting:
-            self.phase = self._rest
+        if said is Opinion.MIXED:
+            return self._ask_two(opinion.cell, now, before=opinion.asked)
+        return self._refuted(opinion.cell, now) if said is Opinion.BLIP else []
+
+    def _refuted(self, cell: CellKey, now: float) -> list[Action]:
+        """It was a blip, unless blips have come so often that a share must be failing."""
+        self.phase, self._opinion = self._rest, None
+        if self.phase is Phase.UP:
+            self._ledger.demotion.refuted(cell)
+            if self._ledger.turning.share_suspected():
+                return self._begin_rounds(now)
         return []
 
     # ----------------------------------------------------------------- rounds
 
     def _begin_rounds(self, now: float) -> list[Action]:
-        self.phase = Phase.ROUNDS
-        self._awaiting.clear()
+        self.phase, self._opinion = Phase.ROUNDS, None
         self._series.begin()
         return self._start_round(now)
 
     def _start_round(self, now: float) -> list[Action]:
+        if self._tries and (wait := self._until_next_trial(now)) > 0.0:
+            self._next_round = now + wait
+            return []
         sweeping = self.phase is Phase.ALL
-        planned = votes_planned(self.population, self._failing, self._sight.healthy(now))
         self._next_round = _NEVER if sweeping else now + self.rules.round_gap
-        return list(self._series.start(planned, now, always_patient=sweeping))
+        planned = self._planned(now)
+        return list(
+            self._series.start(planned, now, always_patient=sweeping, also=self._doubt.asks)
+        )
+
+    def _planned(self, now: float) -> dict[CellKey, int]:
+        healthy = self._sight.healthy(now)
+        if not self._tries:
+            return votes_planned(self.population, self._ledger.failing, healthy)
+        self._trials.append(now)
+        return trials_planned(self.population, healthy, turn=self._series.started)
+
+    def _until_next_trial(self, now: float) -> float:
+        """Seconds until another round of trials may begin."""
+        if len(self._trials) < self.rules.trials_per_hour:
+            return 0.0
+        return self._trials[0] + _HOUR - now
 
     def _conclude(self, counted: Counted, now: float) -> list[Action]:
         sweeping = self.phase is Phase.ALL
-        actions = self._sweep_all(counted, now) if sweeping else self._judge(now)
+        actions = self._sweep_all(counted, now) if sweeping else self._judge(counted, now)
         if not self._series.open and self.phase is not Phase.UP:
             self._next_round = max(now, counted.started + self._gap_after(counted))
         return actions
@@ -284,7 +318,10 @@ class Machine:
         """Seconds from the start of this round to the start of the next."""
         gaps, finding = self.rules.sweep_gaps, counted.finding
         if self.phase is Phase.ALL:
-            return self.rules.round_gap if finding is Finding.PART else gaps[-1]
+            swept = _HOUR / self.rules.trials_per_hour if self._tries else gaps[-1]
+            return self.rules.round_gap if finding is Finding.PART else swept
+        if finding is Finding.EVERYONE and self.outages.failing(Track.TURNED_ON_US):
+            return gaps[-1]
         if finding in (Finding.EVERYONE, Finding.QUIET) and self.phase is not Phase.PARTIAL:
             return self.rules.round_gap
         if self.phase is Phase.PARTIAL and finding is not Finding.QUIET:
@@ -299,7 +336,7 @@ class Machine:
         if self._series.open or self._next_round == _NEVER:
             return
         soonest = self._series.last_started
-        if self.phase is Phase.ALL and not self._good_sweeps:
+        if self.phase is Phase.ALL and not self._recovery.under_way():
             soonest += self.rules.round_gap
         elif self.phase is Phase.PARTIAL and inside(self.population, self.part, cell):
             soonest += self.rules.sweep_gaps[-1]
@@ -309,195 +346,88 @@ class Machine:
 
     # ----------------------------------------------------------------- conclusions
 
-    def _judge(self, now: float) -> list[Action]:
+    def _judge(self, last: Counted, now: float) -> list[Action]:
         """From the rounds so far: everyone, a part, all quiet, or not yet known."""
         reason = self._series.everyone(now)
         if reason is not None:
-            return list(self._declare_everyone(reason, now))
-        if self._series.quiet >= self.rules.quiet_rounds:
+            doubted = self.population.need is Need.BLOCKING and self._doubt.stands(now)
+            said = self._says.doubted(last, now) if doubted else self._everyone(reason, last, now)
+            return list(said)
+        if self._series.is_quiet(of_share=self._may_be_share()):
             return list(self._settle(now))
         if self._series.undecided():
             return []
         return list(self._declare_part(now))
 
-    def _declare_everyone(self, reason: VerdictReason, now: float) -> list[Declared]:
-        extent = self._extent(Dimension.EVERYONE, ())
-        rounds = self._series.run_length
-        known_by = everyone_sentence(self.population.check, extent, rounds, self.rules.round_gap)
-        began = self._turning.start(now)
+    def _everyone(self, reason: VerdictReason, last: Counted, now: float) -> list[Declared]:
         track = Track.ALL
         if self.population.need is Need.DEGRADING:
             track, reason = Track.SOME, VerdictReason.DEGRADED
         elif not self.population.broad():
             track, reason = Track.SOME, VerdictReason.CANARY_FAILING
+        rounds, gap = self._series.run_length, self.rules.round_gap
+        extent = self._says.extent(EVERYONE, last)
+        known_by = everyone_sentence(self.population.check, extent, rounds, gap)
+        told = self._says.everyone(track, reason, last, known_by, now)
         if track is Track.ALL:
-            self.phase, self.part = Phase.ALL, None
-            self._turning.forget_end()
+            self.phase, self._ledger.part = Phase.ALL, None
+            self._ledger.turning.forget_end()
             self._series.void_open()
         else:
             self.phase = self._rest = Phase.PARTIAL
-            self.part = FailingSet(Dimension.EVERYONE, frozenset())
-        self._good_sweeps.clear()
-        return self.outages.declare(
-            track,
-            reason=reason,
-            extent=extent,
-            began=began,
-            known_by=known_by,
-            results=self.failures(),
-            now=now,
-        )
+            self._ledger.part = EVERYONE
+        self._forget_sweeps()
+        return self.outages.supersede(Track.TURNED_ON_US, now) + told
 
     def _declare_part(self, now: float) -> list[Declared]:
         """Declare the part that fails, once the rounds agree on it."""
         part = self._series.agreed_part(now, after_everyone=self.phase is Phase.ALL)
         if part is None:
             return []
+        told = self._says.part(part, self._series.history[-1], now)
         self.phase = self._rest = Phase.PARTIAL
-        self.part = part
-        extent = self._extent(part.dimension, tuple(sorted(part.members)))
-        reason = VerdictReason.SET_FAILING
-        if part.dimension is Dimension.SHARE:
-            reason = VerdictReason.SHARE_FAILING
-        if self.population.need is Need.DEGRADING:
-            reason = VerdictReason.DEGRADED
-        total = self._series.history[-1].total
-        return self.outages.declare(
-            Track.SOME,
-            reason=reason,
-            extent=extent,
-            began=self._part_began(part),
-            known_by=part_sentence(self.population.check, extent, total.failed / total.votes),
-            results=self.failures(),
-            now=now,
-        )
+        self._ledger.part = part
+        return self.outages.supersede(Track.TURNED_ON_US, now) + told
+
+    def _may_be_share(self) -> bool:
+        share = self.part is not None and self.part.dimension is Dimension.SHARE
+        return share or self._ledger.turning.share_suspected()
 
     def _settle(self, now: float) -> list[Declared]:
         """Enough quiet rounds: back to UP; what stood as a part has recovered."""
         trouble = [c.started for c in self._series.history if c.finding is Finding.PART]
-        span = Span(trouble[-1] if trouble else None, self._series.quiet_since or now)
+        quiet_since = self._series.quiet_since or now
+        self._ledger.turning.share_refuted()
         self._rest_up()
-        return self.outages.recover(Track.SOME, span, now)
+        return self._says.part_recovered(trouble[-1] if trouble else None, quiet_since, now)
 
     def _rest_up(self) -> None:
         self.phase = self._rest = Phase.UP
-        self.part = None
+        self._ledger.part = None
         self._next_round = _NEVER
         self._series.begin()
-        self._good_sweeps.clear()
-
-    def _tell_unproven(self, now: float) -> list[Declared]:
-        self._unproven.due = _NEVER
-        targets = self._unproven.targets
-        if not targets:
-            return self.outages.recover(Track.NEVER_WORKED, Span(None, now), now)
-        cells = [cell for target in targets for cell in self.population.cells_of[target]]
-        never = [cell for cell in cells if not self.memories[cell].worked]
-        results = latest_failures(self.memories, never)
-        return self.outages.declare(
-            Track.NEVER_WORKED,
-            reason=VerdictReason.NEVER_WORKED,
-            extent=self._unproven.extent(self._sight.healthy(now)),
-            began=Span(None, min((r.observed_mono for r in results), default=now)),
-            known_by=f"{self.population.check}: has never passed since it was configured.",
-            results=results,
-            now=now,
-        )
-
-    def _tell_lockout(self, now: float) -> list[Declared]:
-        self._lockout.due = _NEVER
-        began = self._lockout.began()
-        if began is None:
-            return self.outages.recover(Track.LOCKED_OUT, Span(None, now), now)
-        return self.outages.declare(
-            Track.LOCKED_OUT,
-            reason=VerdictReason.LOCKED_OUT,
-            extent=self._lockout.extent(self._sight.healthy(now)),
-            began=began,
-            known_by=f"{self.population.check}: we are turned away, and nothing has passed since.",
-            results=tuple(self._lockout.results.values()),
-            now=now,
-        )
+        self._forget_sweeps()
 
     # ----------------------------------------------------------------- the way back from ALL
 
     def _sweep_all(self, counted: Counted, now: float) -> list[Action]:
         """Count good sweeps; failures confined to a part leave only that."""
-        rules, sweeps = self.rules, self._good_sweeps
-        if counted.finding is Finding.NOTHING:
-            return []
-        quiet = counted.finding is Finding.QUIET
-        good = quiet or counted.total.passed >= rules.recovery_share * counted.total.votes
-        places = self._sight.networks(counted.vantages)
-        if good and (places >= 2 or self._declared_from_one_place()):
-            sweeps.append(counted.started)
-        else:
-            if sweeps and not good:
-                self._turning.forget_end()
-            sweeps.clear()
+        recovered = self._recovery.take(counted, self.outages.open.get(Track.ALL), now)
+        self._ledger.recovering = self._recovery.under_way()
+        if self._recovery.broken:
+            self._ledger.turning.forget_end()
         told: list[Action] = list(self._leave_part(now))
-        enough = len(sweeps) >= rules.recovery_rounds and now - sweeps[0] >= rules.recovery_span
-        return told + (list(self._recover_all(now)) if enough and not told else [])
-
-    def _declared_from_one_place(self) -> bool:
-        declared = self.outages.open.get(Track.ALL)
-        return declared is None or self._sight.networks(declared.extent.from_vantages) < 2
-
-    def _recover_all(self, now: float) -> list[Declared]:
-        span = self._turning.end(now)
+        if not recovered or told:
+            return told
         self._rest_up()
-        told = self.outages.recover(Track.ALL, span, now)
-        return told + self.outages.recover(Track.SOME, span, now)
+        return list(self._says.all_recovered(now))
+
+    def _forget_sweeps(self) -> None:
+        self._recovery.forget()
+        self._ledger.recovering = False
 
     def _leave_part(self, now: float) -> list[Declared]:
         told = self._declare_part(now)
-        if self.phase is Phase.PARTIAL:
-            told = self.outages.recover(Track.ALL, self._rest_came_back(now), now) + told
+        if self.part is not None:
+            told = self._says.rest_recovered(self.part, now) + told
         return told
-
-    # ----------------------------------------------------------------- details of a declaration
-
-    def _extent(self, dimension: Dimension, members: tuple[str, ...]) -> Extent:
-        last = self._series.history[-1]
-        targets = last.by[Dimension.TARGET]
-        return Extent(
-            dimension,
-            members,
-            failing=len(last.failing(Dimension.TARGET)),
-            sampled=sum(1 for tally in targets.values() if tally.votes),
-            population=len(self.population.targets),
-            from_vantages=last.vantages,
-        )
-
-    def _part_began(self, part: FailingSet) -> Span:
-        """The earliest start among the cells of the part; of a share, since it was suspected."""
-        if part.dimension is Dimension.SHARE:
-            return self._suspected
-        cells = [cell for cell in self._failing if inside(self.population, part, cell)]
-        return earliest_failure(self.memories, cells) or self._suspected
-
-    def _rest_came_back(self, now: float) -> Span:
-        """When what is outside the part passed again, by the first of its cells to do so."""
-        sampled = sampled_cells(self.population, ())
-        outside = [c for c in sampled if not inside(self.population, self.part, c)]
-        began = self.outages.open[Track.ALL].began.before
-        return earliest_return(self.memories, outside, began) or Span(None, now)
-
-    def failures(self) -> tuple[Result, ...]:
-        """The latest failures of the cells that fail now.
-
-        Of a share of requests none may fail just now: then those seen since it was suspected.
-        """
-        since = self._suspected.before
-        return latest_failures(self.memories, self._failing) or latest_failures(
-            self.memories, self.population.cells, since
-        )
-
-
-def _vote(memory: Memory, result: Result) -> bool | None:
-    """PASS votes up; FAIL votes down where it once worked; nothing else votes."""
-    if result.outcome is Outcome.PASS:
-        return True
-    if result.outcome is Outcome.FAIL and memory.worked:
-        return False
-    return None

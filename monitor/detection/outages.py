@@ -1,13 +1,15 @@
 """What one unit has declared and not yet closed.
 
-A unit has a track for ALL, one for SOME, one for SOME of what has never worked and one for being
-LOCKED_OUT; the monitor itself has one for being BLIND. On each:
+A unit has a track for ALL, one for SOME, one for SOME of what has never worked, and two for when
+we cannot tell: LOCKED_OUT, and an edge that has TURNED_ON_US. The monitor itself has one for
+being BLIND. On each:
 
     (none)    declare -> FAILING, episode 1
     FAILING   declare -> FAILING, told again only when the extent or the reason changed
     FAILING   recover -> WATCHING until the merge window has passed
     WATCHING  declare -> FAILING, the next episode of the same outage
     WATCHING  time    -> CLOSED, and forgotten
+    any       supersede -> CLOSED: now it is known to be something else
 
 The start is that of the first episode and never changes. With `flap_episodes` starts within
 `flap_window` an outage of ALL or SOME is FLAPPING and is watched for the whole `flap_window`.
@@ -29,6 +31,7 @@ class Track(StrEnum):
     SOME = "some"
     NEVER_WORKED = "never_worked"
     LOCKED_OUT = "locked_out"
+    TURNED_ON_US = "turned_on_us"
     BLIND = "blind"
 
 
@@ -37,11 +40,17 @@ _IMPACT = {
     Track.SOME: Impact.SOME,
     Track.NEVER_WORKED: Impact.SOME,
     Track.LOCKED_OUT: Impact.UNKNOWN,
+    Track.TURNED_ON_US: Impact.UNKNOWN,
     Track.BLIND: Impact.UNKNOWN,
 }
 
 
-_OWN_TRACK = (VerdictReason.NEVER_WORKED, VerdictReason.LOCKED_OUT, VerdictReason.BLIND)
+_OWN_TRACK = (
+    VerdictReason.NEVER_WORKED,
+    VerdictReason.LOCKED_OUT,
+    VerdictReason.TURNED_ON_US,
+    VerdictReason.BLIND,
+)
 
 
 def track_of(impact: Impact, reason: VerdictReason) -> Track:
@@ -66,6 +75,10 @@ class Outages:
         """Where the outage on a track stands; None when there is none."""
         declared = self.open.get(track)
         return declared.stage if declared else None
+
+    def failing(self, track: Track) -> bool:
+        """Whether the outage on a track is going on."""
+        return self.stage(track) is Stage.FAILING
 
     def restore(self, declared: Declared) -> None:
         """Take up an outage that was open when an earlier process ended."""
@@ -127,9 +140,20 @@ class Outages:
             ),
         )
 
+    def supersede(self, track: Track, now: float) -> list[Declared]:
+        """Close what stands on a track at once: it is known now to be something else."""
+        was = self.open.pop(track, None)
+        if was is None:
+            return []
+        return [
+            replace(was, stage=Stage.CLOSED, at=now, recovered=was.recovered or Span(None, now))
+        ]
+
     def close_watched(self, now: float) -> list[Declared]:
         """Close what has been watched long enough."""
-        told = []
+        told: list[Declared] = []
+        if not self.open:
+            return told
         for track, declared in list(self.open.items()):
             if declared.watch_until is not None and declared.watch_until <= now:
                 del self.open[track]
@@ -144,6 +168,8 @@ class Outages:
 
     def wake_at(self) -> float:
         """When the next watched outage may close."""
+        if not self.open:
+            return float("inf")
         return min(
             (d.watch_until for d in self.open.values() if d.watch_until), default=float("inf")
         )

@@ -1,7 +1,8 @@
 """What one state machine judges: the in-scope cells of one check, and what it remembers of each.
 
 A machine is made per (service, check); targets of another deployment than hosted are judged
-apart, and under tenant scope each tenant is. Every cell belongs to exactly one machine.
+apart, and under tenant scope each tenant is. Every cell belongs to exactly one machine, but for
+those of witnesses (checks of what real users do): these are remembered and never judged.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from monitor.model import (
     Check,
     Deployment,
     Estate,
+    EvidenceKind,
     Need,
     Outcome,
     Result,
@@ -89,6 +91,7 @@ class Population:
     service: str
     check: str
     need: Need
+    evidence: EvidenceKind
     audience: Audience
     rules: Rules
     interval: float
@@ -113,6 +116,8 @@ def populations(estate: Estate) -> list[Population]:
     found = []
     for service in estate.services:
         for check in service.checks:
+            if check.real_users:
+                continue
             parts: dict[tuple[str | None, Deployment], list[Cell]] = defaultdict(list)
             for target in check.targets:
                 tenant = _own_tenant(service, target.tenant)
@@ -145,6 +150,7 @@ def _population(
         service=service.name,
         check=check.name,
         need=check.need,
+        evidence=check.evidence,
         audience=service.audience,
         rules=service.rules,
         interval=check.interval,

@@ -9,7 +9,8 @@ Only votes from vantages that are healthy when the round closes count.
     NOTHING    too few votes, or no healthy vantage: no conclusion at all
     EVERYONE   (a) seen from a healthy vantage, (b) at least half of the votes of every healthy
                vantage and every group are FAIL and at most `pass_share` of all pass, (d) enough
-               of the cells were heard
+               of the cells were heard. A vantage or group with demoted cells only is left out
+               of (b)
     QUIET      nothing fails more than half of its votes, and few votes fail at all
     PART       anything between
 """
@@ -17,7 +18,7 @@ Only votes from vantages that are healthy when the round closes count.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -132,10 +133,15 @@ Grouping = Callable[[CellKey], str]
 
 
 def count(
-    round_: Round, healthy: Iterable[str], group_of: Mapping[CellKey, str], rules: Rules
+    round_: Round,
+    healthy: Iterable[str],
+    group_of: Mapping[CellKey, str],
+    rules: Rules,
+    demoted: Collection[CellKey] = (),
 ) -> Counted:
     """Add up a round as seen from the vantages that are healthy now, and name its finding."""
     sight = tuple(healthy)
+    places: set[tuple[Dimension, str]] = set()
     total = Tally()
     by: dict[Dimension, dict[str, Tally]] = {
         Dimension.TARGET: defaultdict(Tally),
@@ -147,6 +153,9 @@ def count(
     for cell in cells:
         passed, failed = round_.passed[cell], round_.failed[cell]
         heard += passed + failed > 0
+        if not demoted or cell not in demoted:
+            places.add((Dimension.VANTAGE, cell.vantage))
+            places.add((Dimension.GROUP, group_of[cell]))
         for tally in (
             total,
             by[Dimension.TARGET][cell.target],
@@ -156,13 +165,18 @@ def count(
             tally.passed += passed
             tally.failed += failed
     enough = bool(cells) and heard >= rules.coverage * len(cells) and total.votes > 0
-    finding = _finding(total, by, rules) if enough else Finding.NOTHING
+    judged = [by[dimension][name] for dimension, name in places]
+    finding = _finding(total, by, judged, rules) if enough else Finding.NOTHING
     voted = tuple(name for name in sight if by[Dimension.VANTAGE][name].votes)
     return Counted(round_.started, round_.patient, finding, total, by, voted, heard)
 
 
-def _finding(total: Tally, by: Mapping[Dimension, Mapping[str, Tally]], rules: Rules) -> Finding:
-    places = [*by[Dimension.VANTAGE].values(), *by[Dimension.GROUP].values()]
+def _finding(
+    total: Tally,
+    by: Mapping[Dimension, Mapping[str, Tally]],
+    places: Iterable[Tally],
+    rules: Rules,
+) -> Finding:
     agreed = all(tally.failed >= rules.vantage_fail_share * tally.votes for tally in places)
     if agreed and total.passed <= rules.pass_share * total.votes:
         return Finding.EVERYONE

@@ -12,7 +12,7 @@ if the first finds otherwise. From a series one can read:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from monitor.detection.population import Population
 from monitor.detection.rounds import (
@@ -26,16 +26,18 @@ from monitor.detection.rounds import (
 )
 from monitor.detection.sight import Sight
 from monitor.detection.signals import Probe
-from monitor.model import CellKey, Dimension, Rules, VerdictReason
+from monitor.model import CellKey, Dimension, EvidenceKind, Rules, VerdictReason
 
 _GRACE = 1.0
 _PASSES_THAT_DELAY = 0.1
+_CLEARLY_BELOW = 0.5
 
 
 class Series:
     """The open rounds of one unit, and those closed since the series began."""
 
     __slots__ = (
+        "_demoted",
         "_path",
         "_population",
         "_rules",
@@ -48,10 +50,16 @@ class Series:
         "quiet",
         "quiet_since",
         "refuted",
+        "started",
     )
 
-    def __init__(self, population: Population, sight: Sight) -> None:
+    def __init__(
+        self, population: Population, sight: Sight, demoted: Collection[CellKey] = ()
+    ) -> None:
+        """`demoted` are the cells, now and later, whose FAIL does not vote."""
         self._population = population
+        self._demoted = demoted
+        self.started = 0
         self._rules: Rules = population.rules
         self._sight = sight
         self.last_started = float("-inf")
@@ -76,9 +84,14 @@ class Series:
     # ----------------------------------------------------------------- one round
 
     def start(
-        self, planned: Mapping[CellKey, int], now: float, *, always_patient: bool
+        self,
+        planned: Mapping[CellKey, int],
+        now: float,
+        *,
+        always_patient: bool,
+        also: tuple[CellKey, ...] = (),
     ) -> list[Probe]:
-        """Start a round; what to probe for it, every vantage's controls first."""
+        """Start a round; what to probe for it, every vantage's controls and `also` first."""
         patient = always_patient or not (self._run or self.open)
         wait = self._population.timeout
         if not patient:
@@ -90,7 +103,8 @@ class Series:
         controls = self._sight.control_cells
         self.open.append(Round(now, patient, planned, expires, set(controls)))
         self.last_started = now
-        probes = [Probe(controls, now)] if controls else []
+        self.started += 1
+        probes = [Probe((*controls, *also), now)] if controls or also else []
         for turn in range(repeats):
             cells = tuple(cell for cell, times in planned.items() if times > turn)
             probes.append(Probe(cells, now + turn * self._rules.repeat_gap))
@@ -134,7 +148,13 @@ class Series:
         round_ = self.open.pop(0)
         round_.closed = True
         healthy = self._sight.healthy(now)
-        counted = count(round_, healthy, self._population.group_of, self._rules)
+        group_of = self._population.group_of
+        counted = count(round_, healthy, group_of, self._rules, self._demoted)
+        self.take(counted, now)
+        return counted
+
+    def take(self, counted: Counted, now: float) -> None:
+        """Take in a closed round."""
         self.history = [*self.history, counted][-self._rules.share_rounds :]
         if counted.finding is Finding.EVERYONE and (self._run or counted.patient):
             self._run = [*self._run, counted][-4 * self._rules.rounds_one_location :]
@@ -145,7 +165,6 @@ class Series:
         quiet = counted.finding is Finding.QUIET
         self.quiet_since = (self.quiet_since or now) if quiet else None
         self.quiet = self.quiet + 1 if quiet else 0
-        return counted
 
     # ----------------------------------------------------------------- what they agree on
 
@@ -161,6 +180,8 @@ class Series:
     def everyone(self, now: float) -> VerdictReason | None:
         """Why the run says that everyone is affected; None while it does not."""
         run, rules = self._run, self._rules
+        if self._population.evidence is EvidenceKind.MUTATING:
+            return self._all_trials_failed()
         reason, needed = VerdictReason.EVERYONE_TWICE, rules.rounds_needed
         if sum(self._sight.networks(c.vantages) >= 2 for c in run) < needed:
             known = (self._run_from_few_since, self._sight.few_since)
@@ -171,6 +192,30 @@ class Series:
         if len(run) < needed or survivors(run) or _score(run, rules) < rules.score_needed:
             return None
         return reason
+
+    def _all_trials_failed(self) -> VerdictReason | None:
+        """Trials are few: no score, but not one may have passed, and the run as a whole counts."""
+        run, rules = self._run, self._rules
+        if len(run) < rules.rounds_needed or any(counted.total.passed for counted in run):
+            return None
+        places = {vantage for counted in run for vantage in counted.vantages}
+        if self._sight.networks(places) >= 2:
+            return VerdictReason.EVERYONE_TWICE
+        alone = len(run) >= rules.rounds_one_location
+        return VerdictReason.ONE_LOCATION if alone else None
+
+    def is_quiet(self, *, of_share: bool) -> bool:
+        """Whether enough rounds in a row found next to nothing.
+
+        Where a share may be failing one round says little: all of `share_rounds` must be quiet,
+        and together clearly below what makes a share.
+        """
+        if not of_share:
+            return self.quiet >= self._rules.quiet_rounds
+        votes = sum(counted.total.votes for counted in self.history)
+        failed = sum(counted.total.failed for counted in self.history)
+        clearly = failed <= _CLEARLY_BELOW * self._rules.partial_share * votes
+        return self.quiet >= self._rules.share_rounds and clearly
 
     def agreed_part(self, now: float, *, after_everyone: bool) -> FailingSet | None:
         """The part that the last rounds agree on; None while they do not.

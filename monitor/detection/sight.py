@@ -42,7 +42,15 @@ class _View:
 class Sight:
     """The health of every vantage, and since when fewer than two places can be believed."""
 
-    __slots__ = ("_healthy", "_healthy_until", "_of_control", "_views", "few_since", "none_since")
+    __slots__ = (
+        "_healthy",
+        "_healthy_until",
+        "_of_control",
+        "_views",
+        "few_since",
+        "none_since",
+        "seeing_since",
+    )
 
     def __init__(
         self, vantages: Iterable[Vantage], controls: Iterable[Check], rules: Rules
@@ -53,6 +61,7 @@ class Sight:
         self._healthy_until = float("-inf")
         self.few_since: float | None = None
         self.none_since: float | None = None
+        self.seeing_since: float | None = None
         for check in controls:
             good_for = max(rules.control_fresh, 2 * check.interval + check.timeout)
             for target in check.targets:
@@ -119,6 +128,8 @@ class Sight:
             self.few_since = (now if self.few_since is None else self.few_since) if few else None
         none = not healthy
         self.none_since = (now if self.none_since is None else self.none_since) if none else None
+        since = now if self.seeing_since is None else self.seeing_since
+        self.seeing_since = None if none else since
 
     def shift(self, by: float) -> None:
         """Time passed unobserved: it does not count toward any of this."""
@@ -127,6 +138,7 @@ class Sight:
         self._healthy_until = float("-inf")
         self.few_since = self.few_since and self.few_since + by
         self.none_since = self.none_since and self.none_since + by
+        self.seeing_since = self.seeing_since and self.seeing_since + by
 
     def explain(self, vantage: str, now: float) -> str:
         """One line: how many of a vantage's controls answer."""

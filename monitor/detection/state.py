@@ -13,9 +13,12 @@ heap for the next of them.
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from monitor.detection.doubt import Doubt
+from monitor.detection.listener import Listener
 from monitor.detection.machine import Machine
 from monitor.detection.outages import Outages, Track
 from monitor.detection.population import Memory, populations
@@ -32,14 +35,20 @@ from monitor.detection.signals import (
 from monitor.model import (
     MONITOR,
     CellKey,
+    Deployment,
     Dimension,
     Estate,
+    EvidenceKind,
     Extent,
+    Need,
     Outcome,
     Result,
     Rules,
     VerdictReason,
 )
+
+Unit = Machine | Listener
+"""What judges one population: a machine that asks, or a listener that is told."""
 
 BLIND_UNIT = f"{MONITOR}/sight"
 PAUSE = 2.0
@@ -68,22 +77,23 @@ class State:
 
     sight: Sight
     rules: Rules
-    machines: dict[str, Machine]
-    machine_of: dict[CellKey, Machine]
+    machines: dict[str, Unit]
+    machine_of: dict[CellKey, Unit]
     memories: dict[CellKey, Memory]
     controls: frozenset[CellKey]
     blind_after: float
     blind: Outages
     unanswered: dict[str, Unanswered] = field(default_factory=dict)
     waiting: list[tuple[float, int, str, int]] = field(default_factory=list)
-    active: dict[str, Machine] = field(default_factory=dict)
+    active: dict[str, Unit] = field(default_factory=dict)
+    due: dict[str, float] = field(default_factory=dict)
     last_tick: float | None = None
     void_before: float = float("-inf")
     sequence: int = 0
 
     def is_blind(self) -> bool:
         """Whether no vantage can be believed, for long enough to have said so."""
-        return Track.BLIND in self.blind.open and self.sight.none_since is not None
+        return self.blind.failing(Track.BLIND)
 
 
 def new_state(
@@ -105,11 +115,8 @@ def new_state(
         )
         for cell in estate.cells()
     }
-    machines: dict[str, Machine] = {}
-    machine_of: dict[CellKey, Machine] = {}
-    for population in populations(estate):
-        machine = machines[population.unit] = Machine(population, memories, sight)
-        machine_of |= dict.fromkeys(population.cells, machine)
+    machines = _units(estate, memories, sight)
+    machine_of = {cell: unit for unit in machines.values() for cell in unit.population.cells}
     return State(
         sight=sight,
         rules=sight_rules,
@@ -122,7 +129,25 @@ def new_state(
     )
 
 
-def _blind_after(estate: Estate, machines: Mapping[str, Machine]) -> float:
+def _units(estate: Estate, memories: Mapping[CellKey, Memory], sight: Sight) -> dict[str, Unit]:
+    doubts = {s.name: Doubt(estate, s, memories, sight) for s in estate.services}
+    units: dict[str, Unit] = {}
+    told: dict[tuple[str, str | None, Deployment], list[Listener]] = defaultdict(list)
+    for population in populations(estate):
+        if population.evidence is not EvidenceKind.PASSIVE:
+            doubt = doubts[population.service]
+            units[population.unit] = Machine(population, memories, sight, doubt)
+            continue
+        listener = units[population.unit] = Listener(population, memories, sight)
+        told[population.service, population.tenant, population.deployment].append(listener)
+    for listeners in told.values():
+        for listener in listeners:
+            blocking = (o for o in listeners if o.population.need is Need.BLOCKING)
+            listener.others = tuple(o for o in blocking if o is not listener)
+    return units
+
+
+def _blind_after(estate: Estate, machines: Mapping[str, Unit]) -> float:
     """Seconds without sight before saying so: two intervals, and time to hear of every control."""
     shortest = min((m.population.interval for m in machines.values()), default=30.0)
     slowest = max((check.interval + check.timeout for check in estate.controls), default=0.0)
@@ -161,7 +186,7 @@ def resume(state: State, declared: Declared, now: float) -> bool:
     if machine is None:
         return False
     machine.resume(declared, now)
-    state.active[declared.unit] = machine
+    _note_active(state, machine)
     return True
 
 
@@ -182,11 +207,10 @@ def step(state: State, event: Event, now: float) -> list[Action]:
 
 def wake_at(state: State) -> float:
     """When the next `Tick` is due at the latest; infinity when nothing waits."""
-    due = [machine.wake_at() for machine in state.active.values()]
-    due.append(state.blind.wake_at())
-    if state.waiting:
-        due.append(state.waiting[0][0])
-    return min(due)
+    due = min(state.due.values(), default=float("inf"))
+    if state.blind.open:
+        due = min(due, state.blind.wake_at())
+    return min(due, state.waiting[0][0]) if state.waiting else due
 
 
 def _sent(state: State, event: Sent) -> list[Action]:
@@ -235,7 +259,9 @@ def _answered(state: State, result: Result, now: float) -> list[Action]:
     if result.cell in state.controls:
         state.sight.answered(result.cell, result.outcome, result.observed_mono)
         return _control_heard(state, result.cell, now)
-    machine = state.machine_of[result.cell]
+    machine = state.machine_of.get(result.cell)
+    if machine is None:
+        return []
     counted = unanswered is not None and unanswered.counted
     actions = machine.result(memory, result, now, counted=counted)
     _note_active(state, machine)
@@ -293,7 +319,9 @@ def _unanswered_for_long(
     if cell in state.controls:
         state.sight.fell_silent(cell)
         return _control_heard(state, cell, now)
-    machine = state.machine_of[cell]
+    machine = state.machine_of.get(cell)
+    if machine is None:
+        return []
     if what == _LATE:
         unanswered.counted = machine.late(cell, sent, now)
         return []
@@ -333,13 +361,17 @@ def _watch_sight(state: State, now: float) -> list[Action]:
             results=(),
             now=now,
         )
-    elif none_since is None:
-        told = state.blind.recover(Track.BLIND, Span(None, now), now)
+    seeing = state.sight.seeing_since
+    if seeing is not None and now - seeing >= state.rules.control_fresh:
+        told = state.blind.recover(Track.BLIND, Span(None, seeing), now)
     return [*told, *state.blind.close_watched(now)]
 
 
-def _note_active(state: State, machine: Machine) -> None:
-    if not machine.idle() and machine.wake_at() < float("inf"):
-        state.active[machine.population.unit] = machine
-    else:
-        state.active.pop(machine.population.unit, None)
+def _note_active(state: State, machine: Unit) -> None:
+    """Keep what has something to do, and when. Called after every move of a machine."""
+    unit, due = machine.population.unit, machine.wake_at()
+    if not machine.idle() and due < float("inf"):
+        state.active[unit] = machine
+        state.due[unit] = due
+    elif unit in state.active:
+        del state.active[unit], state.due[unit]

@@ -38,6 +38,25 @@ def everyone_sentence(check: str, extent: Extent, rounds: int, gap: float) -> st
     return sentence + "."
 
 
+def periods_sentence(check: str, extent: Extent, interval: float) -> str:
+    """How it is known of a check that is told, not asked, that everyone is affected."""
+    targets = counted(extent.sampled, ("target", "targets"))
+    places = ", ".join(extent.from_vantages)
+    return (
+        f"{check}: {extent.failing} of {targets} bad in two periods of {interval:g} s in a row, "
+        f"seen from {places}."
+    )
+
+
+def doubt_sentence(check: str, extent: Extent) -> str:
+    """Why it is not known whether everyone is affected."""
+    targets = counted(extent.sampled, ("target", "targets"))
+    return (
+        f"{check}: {extent.failing} of {targets} fail for us, and so do our own controls behind "
+        "the same edge, while real users get in: the edge may have turned on us."
+    )
+
+
 def part_sentence(check: str, extent: Extent, share: float) -> str:
     """How it is known that a part is affected, and which."""
     places = ", ".join(extent.from_vantages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from monitor.detection import Machine
+from monitor.detection import Unit
 from monitor.judge import Mind
 from monitor.model import (
     Check,
@@ -21,20 +21,20 @@ from monitor.model import (
 _GRAVITY = {Impact.NONE: 0, Impact.UNKNOWN: 1, Impact.SOME: 2, Impact.ALL: 3}
 
 
-Machines = Mapping[tuple[str, str], list[Machine]]
+Units = Mapping[tuple[str, str], list[Unit]]
 """The machines of a check, by service and check."""
 
 
 def service_states(mind: Mind) -> tuple[ServiceState, ...]:
     """Every service, in the order of the configuration."""
-    machines: defaultdict[tuple[str, str], list[Machine]] = defaultdict(list)
+    machines: defaultdict[tuple[str, str], list[Unit]] = defaultdict(list)
     for unit, machine in mind.detection.machines.items():
         service, check, *_ = unit.split("/")
         machines[service, check].append(machine)
     return tuple(_service_state(mind, machines, service) for service in mind.estate.services)
 
 
-def _service_state(mind: Mind, machines: Machines, service: Service) -> ServiceState:
+def _service_state(mind: Mind, machines: Units, service: Service) -> ServiceState:
     """One service: the gravest of its outages that is going on, else the one being watched."""
     outages = [o for o in mind.outages.values() if o.service == service.name]
     going_on = [o for o in outages if o.watch_until is None]
@@ -59,7 +59,7 @@ def _service_state(mind: Mind, machines: Machines, service: Service) -> ServiceS
     )
 
 
-def _check_state(machines: list[Machine], check: Check, going_on: list[Outage]) -> CheckState:
+def _check_state(machines: list[Unit], check: Check, going_on: list[Outage]) -> CheckState:
     """One check: the busiest phase of its machines, and what of it is known to fail."""
     phases = [machine.phase for machine in machines]
     mine = [o for o in going_on if o.check == check.name]

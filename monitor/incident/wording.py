@@ -38,6 +38,13 @@ def moment(at: datetime) -> str:
     return f"{local:%a %d %b %H:%M:%S} {local:%Z} ({at.astimezone(UTC):%H:%M:%SZ})"
 
 
+_CANNOT_TELL = {
+    VerdictReason.BLIND: "The monitor is blind",
+    VerdictReason.LOCKED_OUT: "{title} turns us away",
+    VerdictReason.TURNED_ON_US: "{title} fails for us, but not for its users",
+}
+
+
 def clock_time(at: datetime) -> str:
     """The time of day in London, for a headline."""
     return f"{at.astimezone(_LONDON):%H:%M}"
@@ -52,7 +59,7 @@ def began_words(began: Interval) -> str:
 
 def scope_of(verdict: Verdict, service: Service) -> str:
     """Who is affected, in a few words."""
-    if verdict.reason in (VerdictReason.BLIND, VerdictReason.LOCKED_OUT):
+    if verdict.impact is Impact.UNKNOWN:
         return "cannot tell"
     if verdict.reason is VerdictReason.NEVER_WORKED:
         return f"never worked: {_members(verdict.extent)}"
@@ -84,10 +91,9 @@ def _members(extent: Extent) -> str:
 
 def title_of(verdict: Verdict, service: Service) -> str:
     """What is down for whom, without when."""
-    if verdict.reason is VerdictReason.BLIND:
-        return "The monitor is blind: we cannot tell whether customers are down"
-    if verdict.reason is VerdictReason.LOCKED_OUT:
-        return f"{service.title} turns us away: we cannot tell whether customers are down"
+    if verdict.reason in _CANNOT_TELL:
+        why = _CANNOT_TELL[verdict.reason].format(title=service.title)
+        return f"{why}: we cannot tell whether customers are down"
     if verdict.impact is Impact.ALL:
         return f"{service.title} is down for {scope_of(verdict, service)}"
     if verdict.reason is VerdictReason.DEGRADED:

@@ -77,6 +77,7 @@ class VerdictReason(StrEnum):
     NEVER_WORKED = "never_worked"
     BLIND = "blind"
     LOCKED_OUT = "locked_out"
+    TURNED_ON_US = "turned_on_us"
     RECOVERED = "recovered"
     QUIET = "quiet"
 

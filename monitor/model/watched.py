@@ -74,7 +74,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One ability of one service. `options` is the kind's own frozen dataclass."""
+    """One ability of one service. `options` is the kind's own frozen dataclass.
+
+    `real_users`: it counts what real users do. Its success proves that they get in, its failure
+    proves nothing, so it declares nothing by itself. `edge` names what a control stands behind
+    (a WAF, a CDN), "" where nothing.
+    """
 
     service: str
     name: str
@@ -86,6 +91,8 @@ class Check:
     evidence: EvidenceKind
     targets: tuple[Target, ...]
     runbook: str = ""
+    real_users: bool = False
+    edge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +157,12 @@ class Rules:
     tenants_needed: ALL needs a shared target or this many tenants.
     locked_out_after: turned away this long without any PASS, we say that we cannot tell.
     control_fresh: a control's PASS older than this no longer vouches for its vantage.
+    demote_flapping, demote_failing, demoted_share: a cell that changed in more than this weighted
+        share of its last 20 outcomes at rest, or fails at more than this rate there, loses its
+        FAIL vote, but at most that share of a unit's cells; lower probes less under noise and
+        hears fewer cells.
+    trials_per_hour: rounds of a mutating check in an hour; fewer leaves fewer traces, more ends an
+        outage sooner.
     """
 
     silence_min: float = 1.0
@@ -183,13 +196,18 @@ class Rules:
     tenants_needed: int = 5
     locked_out_after: float = 180.0
     control_fresh: float = 30.0
+    demote_flapping: float = 0.3
+    demote_failing: float = 0.2
+    demoted_share: float = 0.25
+    trials_per_hour: int = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """What customers know, with the checks that observe it.
 
-    `core` says that the critical promise covers it; `title` is its name in sentences.
+    `core` says that the critical promise covers it; `title` is its name in sentences; `edge` names
+    what it stands behind, as of a check.
     """
 
     name: str
@@ -200,6 +218,7 @@ class Service:
     rules: Rules = field(default_factory=Rules)
     all_users_scope: AllUsersScope = AllUsersScope.PLATFORM
     wide_share: float | None = 0.5
+    edge: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,111 @@
+"""What one unit has seen: how each result votes, what fails now, since when, and why.
+
+Every result passes through `note` once, in the order of arrival, before anything is concluded of
+it. PASS votes up. FAIL votes down where the cell has once worked and does not cry wolf
+(`demotion.py`). Nothing else votes; but a failure inside a maintenance window marks the start
+of what may go on after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from monitor.detection.choosing import inside, votes_of_round
+from monitor.detection.demotion import Demotion
+from monitor.detection.lockout import Lockout
+from monitor.detection.population import Memory, Population
+from monitor.detection.remembered import latest_failures
+from monitor.detection.rounds import FailingSet
+from monitor.detection.sight import Sight
+from monitor.detection.signals import Span
+from monitor.detection.turning import Turning
+from monitor.detection.unproven import Unproven
+from monitor.model import CellKey, Outcome, Result
+
+
+class Ledger:
+    """The results of one unit, as far as they are remembered.
+
+    `failing` are the cells whose last vote was FAIL; `part` is what is known to fail, so that it
+    marks the start of nothing new; `recovering` says that sweeps are good again.
+    """
+
+    __slots__ = (
+        "demotion",
+        "failing",
+        "lockout",
+        "memories",
+        "part",
+        "population",
+        "recovering",
+        "sight",
+        "suspected",
+        "turning",
+        "unproven",
+    )
+
+    def __init__(
+        self, population: Population, memories: Mapping[CellKey, Memory], sight: Sight
+    ) -> None:
+        self.population = population
+        self.memories = memories
+        self.sight = sight
+        self.turning = Turning(votes_of_round(population))
+        self.unproven = Unproven(population)
+        self.lockout = Lockout(population)
+        self.demotion = Demotion(population)
+        self.failing: dict[CellKey, None] = {}
+        self.part: FailingSet | None = None
+        self.recovering = False
+        self.suspected = Span(None, 0.0)
+
+    def note(self, memory: Memory, result: Result, *, seen: bool) -> bool | None:
+        """Take in a result after `memory` has: True for a PASS vote, False for FAIL, None for none.
+
+        `seen`: from a vantage that can be believed; others vote, but mark no starts and ends.
+        """
+        vote = self._vote(memory, result)
+        self.unproven.note(memory, result, seen=seen)
+        self.lockout.note(result)
+        if vote is True:
+            self.failing.pop(memory.key, None)
+        elif vote is False:
+            self.failing[memory.key] = None
+        if seen:
+            self._trace(memory, result, vote)
+        return vote
+
+    def may_fail(self, memory: Memory) -> bool:
+        """Whether a FAIL of the cell votes: it has worked, and does not cry wolf."""
+        return memory.worked and not self.demotion.silences(memory)
+
+    def suspect(self, now: float) -> None:
+        """Trouble is suspected from now on."""
+        self.suspected = self.turning.start_of_share(now)
+
+    def failures(self, since: float) -> tuple[Result, ...]:
+        """The latest failures of the cells that fail now.
+
+        Of a share of requests none may fail just now: then those seen since `since`.
+        """
+        return latest_failures(self.memories, self.failing) or latest_failures(
+            self.memories, self.population.cells, since
+        )
+
+    def failing_in(self, part: FailingSet) -> Iterable[CellKey]:
+        """The cells of a part that fail now."""
+        return [cell for cell in self.failing if inside(self.population, part, cell)]
+
+    def _vote(self, memory: Memory, result: Result) -> bool | None:
+        if result.outcome is Outcome.PASS:
+            return True
+        votes = result.outcome is Outcome.FAIL and self.may_fail(memory)
+        return False if votes else None
+
+    def _trace(self, memory: Memory, result: Result, vote: bool | None) -> None:
+        in_window = result.outcome is Outcome.MAINTENANCE and memory.worked
+        if vote is True:
+            self.turning.passed(result)
+        elif vote is False or in_window:
+            known = inside(self.population, self.part, memory.key)
+            self.turning.failed(result, known=known, recovering=self.recovering)
