@@ -8,10 +8,16 @@ from dataclasses import dataclass, replace
 
 from bench.detection.world import Scope
 from monitor.detection import Declared, Track, track_of
-from monitor.model import Stage, VerdictReason
+from monitor.model import Stage
 
 UNPROVEN = "never worked"
-_SCOPES = {Track.ALL: Scope.ALL, Track.SOME: Scope.PARTIAL, Track.BLIND: Scope.BLIND}
+_SCOPES = {
+    Track.ALL: Scope.ALL,
+    Track.SOME: Scope.PARTIAL,
+    Track.LOCKED_OUT: Scope.UNKNOWN,
+    Track.TURNED_ON_US: Scope.UNKNOWN,
+    Track.BLIND: Scope.BLIND,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,8 @@ def calls_of(declared: Iterable[Declared]) -> list[Call]:
         call = open_.get(key)
         if call is None:
             service = "" if key[1] is Track.BLIND else one.unit.split("/")[0]
-            call = Call(_scope(one, key[1]), service, one.at, (one.began.after, one.began.before))
+            scope = _SCOPES.get(key[1], UNPROVEN)
+            call = Call(scope, service, one.at, (one.began.after, one.began.before))
         if one.stage is not Stage.FAILING and call.recovered is None:
             call = replace(call, recovered=one.at)
         call = replace(call, episodes=one.episode)
@@ -51,9 +58,3 @@ def calls_of(declared: Iterable[Declared]) -> list[Call]:
         if one.stage is Stage.CLOSED:
             done.append(replace(open_.pop(key), closed=one.at))
     return sorted([*done, *open_.values()], key=lambda call: call.at)
-
-
-def _scope(one: Declared, track: Track) -> Scope | str:
-    if one.reason is VerdictReason.LOCKED_OUT:
-        return Scope.UNKNOWN
-    return _SCOPES.get(track, UNPROVEN)

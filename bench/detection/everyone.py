@@ -149,6 +149,25 @@ def outage_page(seed: int) -> World:
     return _outage(draw_of("20b", seed), at_once(FailureKind.STATUS, 0.06), slowest=0.1)
 
 
+def edge_down(seed: int) -> World:
+    """The edge is down for everyone, its control too; of real users that is known only later."""
+    draw = draw_of("20d", seed)
+    began = draw.first
+    ended = began + 2 * draw.interval + draw.lasting(150.0, 1 * HOURS, tail=330.0)
+    known = began + draw.dice.uniform(5.0, 60.0)
+    failing = at_once(draw.dice.choice((FailureKind.STATUS, FailureKind.RESET)))
+
+    def behind(spot: Spot) -> bool:
+        return (spot.judged and spot.key.service == SERVICE) or spot.key.check == "control-0"
+
+    faults = [
+        Fault(began, ended, failing, behind),
+        Fault(known, ended, at_once(FailureKind.BODY), lambda spot: spot.witness),
+    ]
+    truth = Truth(Scope.ALL, began, began, ended, waits=known - began)
+    return world(draw, *faults, truths=[truth], slowest=0.05, witness=True)
+
+
 def interrupted(seed: int) -> World:
     """The monitor is restarted during an outage: it is down for 2 to 30 s.
 

@@ -9,6 +9,7 @@ from bench.detection.ways import (
     of_check,
     of_places,
     of_service,
+    share,
     slow,
     well,
     within,
@@ -107,6 +108,19 @@ def _half(dice):
     return answer
 
 
+def one_flaps(seed: int) -> World:
+    """One path to one target fails a quarter to a half of the time, for long; all else is well."""
+    draw = draw_of("16c", seed, vantages=VANTAGES[1:], targets=TARGETS[1:])
+    dice, end = draw.dice, draw.lasting(600.0, 14400.0)
+    place, target = dice.randrange(draw.vantages), dice.randrange(draw.targets)
+    how = share(dice.uniform(0.25, 0.5), _STATUS, dice)
+
+    def where(spot: Spot) -> bool:
+        return spot.judged and (spot.place, spot.target) == (place, target)
+
+    return world(draw, Fault(0.0, end, how, where), end=end)
+
+
 def blips(seed: int) -> World:
     """A deploy: everything is refused for 1 to 7 s, now and then."""
     draw = draw_of("17", seed)
@@ -137,17 +151,17 @@ def locked_out(seed: int) -> World:
 
 
 def turned_on_us(seed: int) -> World:
-    """The edge resets our requests only, and those to the control behind the same edge."""
+    """The edge resets our requests only, and those to the control behind it; users get in."""
     draw = draw_of("20c", seed)
     began = draw.first
     ended = began + draw.lasting(60.0, 1800.0)
     how = at_once(FailureKind.RESET)
 
     def where(spot: Spot) -> bool:
-        return spot.key.service == SERVICE or spot.key.check == "control-0"
+        return (spot.judged and spot.key.service == SERVICE) or spot.key.check == "control-0"
 
     truth = Truth(Scope.UNKNOWN, began, began, ended)
-    return world(draw, Fault(began, ended, how, where), truths=[truth])
+    return world(draw, Fault(began, ended, how, where), truths=[truth], witness=True)
 
 
 def slow_but_correct(seed: int) -> World:

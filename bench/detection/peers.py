@@ -268,7 +268,7 @@ PEERS: dict[str, Rule] = {
 def peer_calls(history: History, name: str) -> list[Call]:
     """What a peer calls in this world: of each service, by its worst check."""
     rule, found = PEERS[name], []
-    spots = [spot for spot in history.world.spots.values() if not spot.control]
+    spots = [spot for spot in history.world.spots.values() if spot.judged]
     for (service, _), cells in groupby(spots, key=lambda spot: spot.key[:2]):
         by_target: dict[int, list[Spot]] = {}
         for spot in cells:

@@ -9,7 +9,7 @@ itself.
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from math import ceil, inf
 
@@ -18,7 +18,7 @@ from monitor import detection, timetable
 from monitor.detection import Declared, Probe, Sent, State, Tick
 from monitor.model import CellKey, Estate, Outcome, Result, Rules, Stage
 
-_START = datetime(2026, 1, 1, tzinfo=UTC)
+_WHENEVER = datetime(2026, 1, 1, tzinfo=UTC)
 _STALL = 0.25
 _GRAIN = 0.02
 _TICK, _FIRE, _ASK, _ANSWER, _WAKE, _RESTART = range(6)
@@ -38,6 +38,7 @@ OURS = Variant("ours")
 ABLATIONS = (
     Variant("no stagger", staggered=False),
     Variant("no controls", controls=False),
+    Variant("no demotion", rules=Rules(demoted_share=0.0)),
     Variant("no score", rules=Rules(score_needed=0.0)),
     Variant("no second round", rules=Rules(rounds_needed=1, rounds_one_location=1)),
 )
@@ -129,7 +130,7 @@ class Run:
         place, lap, position = what
         interval, train = self._trains[place]
         spot = self.world.spots[train[position][1]]
-        self.scheduled += not spot.control
+        self.scheduled += spot.judged
         self._send(now, spot.key, fresh=False)
         position += 1
         if position == len(train):
@@ -144,7 +145,7 @@ class Run:
         if generation != self._generation:
             return
         for key in cells:
-            self.asked += not self.world.spots[key].control
+            self.asked += self.world.spots[key].judged
             self._send(now, key, fresh=True)
 
     def _send(self, now: float, key: CellKey, *, fresh: bool) -> None:
@@ -161,9 +162,8 @@ class Run:
             outcome, kind = Outcome.INVALID, None
         if self._generation and sent < self._asleep_until <= now:
             return
-        at = _START + timedelta(seconds=now)
         fingerprint = self._known[key]
-        self._step(Result(id_, key, fingerprint, sent, now, at, outcome, kind), now)
+        self._step(Result(id_, key, fingerprint, sent, now, _WHENEVER, outcome, kind), now)
 
     def _tick(self, now: float, _: object) -> None:
         self._step(Tick(), now)

@@ -2,8 +2,8 @@
 
 A truth that lasts longer than any two-round rule needs is *observable*; only those count for
 recall. A call is right when it comes while a truth of its scope lasts, or within `GRACE` of its
-end; every call counts for precision, also of truths too short to ask for. A call of PARTIAL while
-the truth is ALL, or one that comes in a grey span, is neither right nor wrong.
+end; every call counts for precision, also of truths too short to ask for. A call of PARTIAL or
+UNKNOWN while the truth is ALL, or one that comes in a grey span, is neither right nor wrong.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,11 @@ GRACE = 15.0
 _RULES = Rules()
 _Z = 1.959964
 SCOPES = (Scope.ALL, Scope.PARTIAL, Scope.BLIND, Scope.UNKNOWN)
-_NEUTRAL = {Scope.PARTIAL: (Scope.ALL, Scope.GREY), Scope.ALL: (Scope.GREY,)}
+_NEUTRAL = {
+    Scope.PARTIAL: (Scope.ALL, Scope.GREY),
+    Scope.ALL: (Scope.GREY,),
+    Scope.UNKNOWN: (Scope.ALL,),
+}
 
 
 @dataclass(slots=True)

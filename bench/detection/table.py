@@ -21,11 +21,7 @@ QUICK = 120.0
 Boards = Sequence[tuple[str, Board]]
 """The ranges of seeds by name, the tuning one first."""
 
-KNOWN = {
-    "20c": "that an edge has turned on us can be told from an outage only by what real users do "
-    "(promql) and by a control that is known to stand behind the same edge; one control of three "
-    "that fails does not make a vantage unhealthy, so ALL is declared.",
-}
+KNOWN: dict[str, str] = {}
 """Why a family misses, where it is known; said of those that do miss."""
 
 

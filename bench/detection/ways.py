@@ -54,7 +54,7 @@ def within(spans: Sequence[tuple[float, float]], how: How) -> How:
 
 def of_service(name: str = SERVICE) -> Where:
     """Every cell of a service."""
-    return lambda spot: spot.key.service == name
+    return lambda spot: spot.key.service == name and spot.judged
 
 
 def of_check(name: str) -> Where:
@@ -64,12 +64,12 @@ def of_check(name: str) -> Where:
 
 def of_targets(numbers: Container[int]) -> Where:
     """The service's cells of these targets."""
-    return lambda spot: not spot.control and spot.target in numbers
+    return lambda spot: spot.judged and spot.target in numbers
 
 
 def of_group(name: str) -> Where:
     """The service's cells of a backend group."""
-    return lambda spot: not spot.control and spot.group == name
+    return lambda spot: spot.judged and spot.group == name
 
 
 def of_places(numbers: Container[int], *, controls: bool) -> Where:

@@ -35,6 +35,7 @@ VANTAGES = (1, 2, 3, 5)
 TARGETS = (1, 3, 5, 30, 1000)
 SERVICE = "crm"
 CHECK = "sign-in"
+WITNESS, EDGE = "signed-in", "edge"
 CONTROLS = 3
 CONTROL_INTERVAL, CONTROL_TIMEOUT = 10.0, 5.0
 NETWORKS = 3
@@ -63,13 +64,17 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A cell as a world sees it. `usual` is its usual answer time in seconds."""
+    """A cell as a world sees it. `usual` is its usual answer time in seconds.
+
+    A control's and a witness's are no cells of what is judged.
+    """
 
     key: CellKey
     place: int
     target: int
     group: str
     control: bool
+    witness: bool
     usual: float
     timeout: float
 
@@ -77,6 +82,11 @@ class Spot:
     def service(self) -> str:
         """The service it is of."""
         return self.key.service
+
+    @property
+    def judged(self) -> bool:
+        """Whether it is a cell of what is judged."""
+        return not self.control and not self.witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +192,7 @@ class World:
         if found is None:
             dice = self.draw.dice
             seconds = spot.usual * dice.lognormvariate(0.0, 0.25)
-            if self.noise and not spot.control and dice.random() < self.noise:
+            if self.noise and spot.judged and dice.random() < self.noise:
                 found = _noisy(dice, spot, seconds)
             else:
                 found = Answer(seconds, Outcome.PASS)
@@ -218,13 +228,16 @@ def world(
     checks: Sequence[str] = (CHECK,),
     timeout: float = 10.0,
     tail: float = 110.0,
+    witness: bool = False,
     **more,
 ) -> World:
     """A world of these faults that ends `tail` seconds after the last truth.
 
-    Of two faults at one instant the later named counts.
+    Of two faults at one instant the later named counts. With a `witness` every service stands
+    behind an edge, a control does too, and what real users do is known.
     """
-    key = (draw.interval, draw.vantages, draw.targets, tuple(services), tuple(checks), timeout)
+    size = (draw.interval, draw.vantages, draw.targets)
+    key = (*size, tuple(services), tuple(checks), timeout, witness)
     built = build_estate(*key)
     end = more.pop("end", None) or max((t.ended for t in truths), default=0.0) + tail
     ordered = tuple(reversed(faults))
@@ -240,6 +253,7 @@ def build_estate(  # noqa: PLR0917 - positional, as the cache wants its key
     services: tuple[str, ...],
     checks: tuple[str, ...],
     timeout: float,
+    witness: bool,
 ) -> Estate:
     """K targets in three groups, seen from V vantages in at most three networks.
 
@@ -250,14 +264,23 @@ def build_estate(  # noqa: PLR0917 - positional, as the cache wants its key
             name,
             name.upper(),
             Audience.USERS,
-            tuple(_check(name, check, targets, interval, timeout) for check in checks),
+            tuple(_check(name, check, targets, interval, timeout) for check in checks)
+            + ((_witness(name, interval, timeout),) if witness else ()),
+            edge=EDGE if witness else "",
         )
         for name in services
     )
     places = tuple(Vantage(f"v{i}", f"net-{i % NETWORKS}") for i in range(vantages))
     names = [f"control-{i}" for i in range(CONTROLS)]
-    watched = tuple(_check(CONTROL, n, 1, CONTROL_INTERVAL, CONTROL_TIMEOUT) for n in names)
-    return Estate(made, places, watched)
+    watched = [_check(CONTROL, n, 1, CONTROL_INTERVAL, CONTROL_TIMEOUT) for n in names]
+    if witness:
+        watched[0] = replace(watched[0], edge=EDGE)
+    return Estate(made, places, tuple(watched))
+
+
+def _witness(service: str, interval: float, timeout: float) -> Check:
+    check = _check(service, WITNESS, 1, interval, timeout)
+    return replace(check, evidence=EvidenceKind.PASSIVE, real_users=True)
 
 
 def _check(service: str, name: str, number: int, interval: float, timeout: float) -> Check:
@@ -284,9 +307,15 @@ def _spots(*key) -> dict[CellKey, Spot]:
         place = places.setdefault(cell.key.vantage, len(places))
         usual = 0.02 * (1 + place) + dice.uniform(0.02, 0.15)
         number = int(cell.key.target[1:])
-        control = cell.key.service == CONTROL
         found[cell.key] = Spot(
-            cell.key, place, number, cell.target.group, control, usual, cell.check.timeout
+            cell.key,
+            place,
+            number,
+            cell.target.group,
+            cell.key.service == CONTROL,
+            cell.check.real_users,
+            usual,
+            cell.check.timeout,
         )
     return found
 

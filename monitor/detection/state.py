@@ -207,7 +207,7 @@ def step(state: State, event: Event, now: float) -> list[Action]:
 
 def wake_at(state: State) -> float:
     """When the next `Tick` is due at the latest; infinity when nothing waits."""
-    due = min(state.due.values(), default=float("inf"))
+    due = min(state.due.values()) if state.due else float("inf")
     if state.blind.open:
         due = min(due, state.blind.wake_at())
     return min(due, state.waiting[0][0]) if state.waiting else due
@@ -232,8 +232,13 @@ def _points(state: State, memory: Memory, event: Sent) -> list[tuple[float, int]
     silent = memory.silence_limit(event.deadline, state.rules)
     machine = state.machine_of.get(event.cell)
     late = machine.rules.late_silence if machine is not None else event.deadline
-    sooner, later = sorted(((silent, _SILENT), (late, _LATE)))
-    points += [(event.at + s, what) for s, what in (later, sooner) if s < event.deadline]
+    sooner, later = (silent, _SILENT), (late, _LATE)
+    if late < silent:
+        sooner, later = later, sooner
+    if later[0] < event.deadline:
+        points.append((event.at + later[0], later[1]))
+    if sooner[0] < event.deadline:
+        points.append((event.at + sooner[0], sooner[1]))
     return points
 
 
@@ -369,8 +374,9 @@ def _watch_sight(state: State, now: float) -> list[Action]:
 
 def _note_active(state: State, machine: Unit) -> None:
     """Keep what has something to do, and when. Called after every move of a machine."""
-    unit, due = machine.population.unit, machine.wake_at()
-    if not machine.idle() and due < float("inf"):
+    unit = machine.population.unit
+    due = float("inf") if machine.idle() else machine.wake_at()
+    if due < float("inf"):
         state.active[unit] = machine
         state.due[unit] = due
     elif unit in state.active:
