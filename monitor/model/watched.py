@@ -189,7 +189,8 @@ class Rules:
 class Service:
     """What customers know, with the checks that observe it.
 
-    `core` says that the critical promise covers it; `title` is its name in sentences.
+    `core` says that the critical promise covers it; `title` is its name in sentences;
+    `depends_on` names what stands behind it and is not watched, such as an ERP.
     """
 
     name: str
@@ -200,6 +201,7 @@ class Service:
     rules: Rules = field(default_factory=Rules)
     all_users_scope: AllUsersScope = AllUsersScope.PLATFORM
     wide_share: float | None = 0.5
+    depends_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
