@@ -5,6 +5,7 @@ change and starts again from what was written. After every single change:
 
 - every open critical incident is told of, on every channel that reaches it, in a conversation
   that was triggered and is not resolved;
+- once a step is over, none that fails and has no person rests on the conversation of one resolved;
 - a conversation is acknowledged exactly while everyone who is told of there has a person;
 - in a conversation nothing comes before its trigger or after its resolve, in order of its numbers.
 
@@ -23,6 +24,7 @@ from monitor.clock import Now
 from monitor.judge import Mind
 from monitor.judge.cases import Case, departed, incident_changes
 from monitor.judge.linking import linked_back
+from monitor.judge.paging import unattended
 from monitor.model import Change, Channel, Impact, Interval, Priority, Role, Stage
 from monitor.policy import PolicySettings
 from tests.day import CALENDAR, DESK, PAGER, conversation, local, told_of
@@ -89,6 +91,7 @@ class Shift:
             self.acknowledged(what)
         else:
             self.verdict(what, step)
+        none_rests_on_what_is_over(self)
 
     def verdict(self, name, step):
         known = self.mind.open.get(f"v1:{name}:all")
@@ -172,6 +175,16 @@ def holds(shift):
             assert (state == "closed") == (not there)
             if there:
                 assert (state == "taken") == all(i.acknowledged_at for i in there)
+
+
+def none_rests_on_what_is_over(shift):
+    """Who fails, and has no person, is told of where an incident is open."""
+    incidents = shift.incidents().values()
+    over = {i.number for i in incidents if i.resolved_at is not None}
+    failing = {i.number for i in incidents if i.resolved_at is None and unattended(i)}
+    for channel in CHANNELS:
+        _, told_in = followed([n for n in shift.notices() if n.channel == channel.name])
+        assert not [n for n in failing & told_in.keys() if told_in[n] in over]
 
 
 def followed(notices):
