@@ -47,6 +47,7 @@ from monitor.model import (
     Action,
     Channel,
     DeliveryError,
+    Incident,
     IncidentState,
     Notice,
     Role,
@@ -105,9 +106,9 @@ class _Held:
 class Delivery:
     """Moves the notices of one store out through `channels`, which a reload may replace.
 
-    `random` returns a float in [0, 1) and spreads retries. `on_sent` is called with each trigger
-    that was accepted, and the seconds from its incident's report to then, which for a held one
-    include the wait for support to open. `workers` bounds the sends at once per channel.
+    `random` returns a float in [0, 1) and spreads retries. `on_sent` is called with each notice
+    of an incident's opening that was accepted, and the seconds from its report to then, which for
+    a held one include the wait for support to open. `workers` bounds the sends at once per channel.
     """
 
     def __init__(
@@ -255,9 +256,9 @@ class Delivery:
             return
         self._attempts[notice.channel, NoticeOutcome.SENT] += 1
         self._last_error.pop(notice.channel, None)
-        if notice.action is Action.TRIGGER:
-            reported = notice.message.incident.reported_at
-            self._on_sent(notice, (at - reported).total_seconds())
+        told = _told_of(notice)
+        if told.version == 1 and notice.action in {Action.TRIGGER, Action.UPDATE}:
+            self._on_sent(notice, (at - told.reported_at).total_seconds())
 
     async def _refused(self, notice: Notice, error: DeliveryError) -> None:
         now = self._clock.wall()
@@ -280,15 +281,20 @@ class Delivery:
             return False
         if Role.ON_CALL not in channel.roles:
             return True
-        record = await self._store.incident(notice.message.incident.number)
+        record = await self._store.incident(_told_of(notice).number)
         return record is None or record.incident.state is IncidentState.RESOLVED
 
 
 def _first_due(notice: Notice) -> datetime:
     """When a notice was first due; its own `due_at` has moved on with the retries."""
     if notice.held:
-        return max(notice.created_at, notice.message.incident.notify_at)
+        return max(notice.created_at, _told_of(notice).notify_at)
     return notice.created_at
+
+
+def _told_of(notice: Notice) -> Incident:
+    """The incident a notice tells of, in whosever conversation."""
+    return notice.message.about or notice.message.incident
 
 
 def _pause(attempts: int, wish: float | None, random: float) -> float:

@@ -52,10 +52,13 @@ class PolicySettings:
 
     `response_target` is in seconds on the wall clock. `wide_partial` says whether a wide partial
     outage is told to `on_call` at once; a service can opt out by itself with `wide_share=None`.
+    `page_window`, in seconds, is how soon after each other services that share a dependency must
+    go down for everyone to be linked and share one page.
     """
 
     response_target: float = 7200.0
     wide_partial: bool = True
+    page_window: float = 90.0
 
 
 class Urgency(StrEnum):

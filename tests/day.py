@@ -45,7 +45,8 @@ class Day(Simulation):
     def __init__(self, when, estate, *, channels=(PAGER, DESK), worked=True, like=None):
         self.began = local(when)
         super().__init__(estate, worked=worked)
-        ids = itertools.count(1)
+        self.generation = like.generation + 1 if like else 0
+        ids = itertools.count(self.generation * 5000 + 1)
         self.mind = Mind(
             estate=estate,
             calendar=CALENDAR,
@@ -101,6 +102,21 @@ class Day(Simulation):
         mine = [n for n in self.notices if n.channel == channel]
         return [(n.action.value, day_time(n.due_at)) for n in mine]
 
+    def said(self, channel):
+        """What one channel is owed: (whose conversation, action, of which incident it tells)."""
+        mine = [n for n in self.notices if n.channel == channel]
+        return [(*conversation(n), told_of(n).number) for n in mine]
+
+    def headlines(self, channel):
+        """The first lines of what one channel is owed."""
+        return [n.message.headline for n in self.notices if n.channel == channel]
+
+    def lines(self, number, kind):
+        """The texts of an incident's lines of one kind."""
+        id_ = self.written[number].id
+        events = [e for change in self.changes for e in change.events]
+        return [e.text for e in events if e.incident_id == id_ and e.kind.value == kind]
+
     def timeline(self, number):
         """The kinds of an incident's lines, in order."""
         id_ = self.written[number].id
@@ -140,11 +156,23 @@ class Day(Simulation):
         unresolved = [i for i in like.incidents if i.resolved_at is None]
         self.written = dict(like.written)
         self.mind.next_number = max(like.written, default=0) + 1
-        for incident in unresolved:
-            seqs = [n.seq for n in like.notices if n.incident_id == incident.id]
-            self.mind.sequences[incident.id] = max(seqs, default=0)
+        hosts = {i.paged_with for i in unresolved} - {i.id for i in unresolved}
+        self.mind.ended = {i.id: i for i in like.incidents if i.id in hosts}
+        for id_ in (*(i.id for i in unresolved), *self.mind.ended):
+            seqs = [n.seq for n in like.notices if n.incident_id == id_]
+            self.mind.sequences[id_] = max(seqs, default=0)
         for change in judge.resume(self.mind, unresolved, still, self.reading(), "Restarted."):
             self._write(change)
+
+
+def conversation(notice):
+    """The number of the incident whose conversation a notice belongs to, and what it asks for."""
+    return notice.message.incident.number, notice.action.value
+
+
+def told_of(notice):
+    """The incident that a notice tells of."""
+    return notice.message.about or notice.message.incident
 
 
 def local(text):

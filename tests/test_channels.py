@@ -210,6 +210,15 @@ def test_a_document_tells_when_who_and_how_it_is_known():
     assert about["recovered_after"] is about["recovered_before"] is about["acknowledged_by"] is None
 
 
+def test_a_document_of_another_incident_names_both():
+    said, other = notice(incident()), replace(incident(), number=2, id="another")
+    told = replace(said, message=replace(said.message, about=other))
+    document = notice_document(told, START)
+    assert document["incident"]["id"] in document["dedup_key"]
+    assert (document["about"]["number"], document["about"]["id"]) == (2, "another")
+    assert notice_document(said, START)["about"] is None
+
+
 def test_a_document_of_a_recovery_says_since_when():
     back = Interval(None, START.astimezone(UTC))
     about = notice_document(notice(incident(recovered=back)), START)["incident"]

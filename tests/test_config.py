@@ -240,6 +240,28 @@ def test_one_network_and_no_controls_are_warned_of(read):
     assert "no controls" in controls
 
 
+def test_a_dependency_of_one_service_only_is_warned_of(read):
+    both = MINIMAL.replace("    checks:", "    depends_on: [erp, mail]\n    checks:")
+    other = both.replace("services:\n", "").replace("crm", "shop").replace("[erp, mail]", "erp-")
+    config = read(both + other)
+
+    assert [each.depends_on for each in config.estate.services] == [("erp", "mail"), ("erp-",)]
+    alone = "a dependency tells something only of services that share it"
+    assert [each for each in config.warnings if each.startswith("Only")] == [
+        f"Only crm depends on erp: {alone}; did you mean `erp-`?",
+        f"Only crm depends on mail: {alone}.",
+        f"Only shop depends on erp-: {alone}; did you mean `erp`?",
+    ]
+
+
+def test_a_dependency_that_services_share_is_not_warned_of(read):
+    one = MINIMAL.replace("    checks:", "    depends_on: erp\n    checks:")
+    config = read(one + one.replace("services:\n", "").replace("crm", "shop"))
+
+    assert [each.depends_on for each in config.estate.services] == [("erp",), ("erp",)]
+    assert not [each for each in config.warnings if "depends" in each]
+
+
 def test_the_calendar_is_the_policys_unless_told(read):
     calendar = read(MINIMAL).calendar
 
@@ -373,12 +395,13 @@ def test_networks_limits_history_and_policy_are_read(read):
         "network: {allow_private: [10.0.0.0/8]}\n"
         "limits: {connect: 1s, redirects: 0}\n"
         "history: {pass_hours: 24}\n"
-        "policy: {response_target: 1h, wide_partial: false}\n" + MINIMAL
+        "policy: {response_target: 1h, wide_partial: false, page_window: 2m}\n" + MINIMAL
     )
     assert config.allow_private == (ip_network("10.0.0.0/8"),)
     assert (config.limits.connect, config.limits.redirects, config.limits.dns) == (1.0, 0, 3.0)
     assert config.history == History(pass_hours=24, other_days=30)
     assert (config.policy.response_target, config.policy.wide_partial) == (3600.0, False)
+    assert config.policy.page_window == 120.0
 
 
 def test_an_ipv6_address_can_be_listened_at(read):

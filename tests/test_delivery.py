@@ -258,6 +258,21 @@ def test_a_receivers_wish_is_heeded_within_bounds():
     assert [_pause(9, wish, 0.5) for wish in (0.0, 30.0, 1e9)] == [5, 30, 900]
 
 
+async def test_the_first_word_on_an_incident_is_timed_in_whosever_conversation(outbox):
+    said = notice(incident())
+    later = replace(incident(), number=2, reported_at=START - timedelta(seconds=4))
+    shared = notice(incident(), action=Action.UPDATE, seq=2)
+    shared = replace(shared, message=replace(shared.message, about=later))
+    moved_on = notice(incident(), action=Action.UPDATE, seq=3)
+    moved_on = replace(moved_on, message=replace(moved_on.message, about=replace(later, version=2)))
+    delivery = outbox.delivery()
+    async with running(delivery):
+        await outbox.store.commit(opening(incident(), said, shared, moved_on))
+        await outbox.reached("sent", "sent", "sent")
+        await until(lambda: not delivery.figures().in_hand)
+    assert outbox.delays == [(said.key, 10.0), (shared.key, 4.0)]
+
+
 async def test_a_refused_notice_is_dead_and_its_channel_goes_on(outbox):
     outbox.receivers.answers["pager"] = [DeliveryError("no such key", permanent=True)]
     later = notice(incident(), action=Action.RESOLVE, seq=2)

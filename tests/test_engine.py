@@ -19,6 +19,7 @@ from monitor.metrics import Metrics
 from monitor.model import (
     CONTROL,
     MONITOR,
+    Action,
     Change,
     EventKind,
     Evidence,
@@ -30,6 +31,7 @@ from monitor.model import (
 )
 from monitor.policy import PolicySettings
 from monitor.store import StoreUnavailable, open_store
+from tests.day import PAGER
 from tests.estates import estate
 from tests.outbox_fixtures import Watch, until
 from tests.store_fixtures import incident, line, moved, notice, opening, result
@@ -126,6 +128,20 @@ async def made_on(url):
 async def made(sqlite_url):
     async with made_on(sqlite_url) as one:
         yield one
+
+
+async def test_the_page_of_a_resolved_incident_is_closed_by_the_one_that_shares_it(made):
+    """Nothing watches either any more, so taking up the second resolves it."""
+    host = incident(paged=("pager",))
+    guest = incident(2, "v1:sites:all", paged_with=host.id)
+    await made.store.commit(opening(host, notice(host, seq=7)))
+    await made.store.commit(opening(guest))
+    await made.store.commit(moved(host, state=IncidentState.RESOLVED, resolved_at=host.reported_at))
+    mind = replace(made.mind, channels=(PAGER,), open={}, ended={}, sequences={})
+    _, changes = await load_mind(lambda _: mind, made.store, made.world.watch.clock.now(), "")
+    (last,) = [said for change in changes for said in change.notices]
+    assert (last.incident_id, last.action, last.seq) == (host.id, Action.RESOLVE, 8)
+    assert (last.message.incident.number, last.message.about.number) == (1, 2)
 
 
 @asynccontextmanager

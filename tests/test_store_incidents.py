@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +22,7 @@ from monitor.model import (
     VerdictReason,
 )
 from monitor.store import DuplicateIncident, StaleChange, StoreError
+from monitor.store.rows import INCIDENTS
 from tests.store_fixtures import after, incident, line, moved, notice, opened, opening, result
 
 RESOLVED = {"state": IncidentState.RESOLVED, "resolved_at": after(900)}
@@ -53,6 +56,27 @@ async def test_an_incident_comes_back_with_all_that_was_committed_with_it(databa
         assert await store.open_incidents() == [one]
         assert await store.open_outages() == [outage()]
         assert await store.incident(2) is None
+
+
+async def test_incidents_are_found_by_their_ids(database_url):
+    one, two, three = incident(), incident(2, "v1:sites:all"), incident(3, "v1:orders:all")
+    async with opened(database_url) as store:
+        for each in (one, two, three):
+            await store.commit(opening(each))
+        over = moved(one, **RESOLVED)
+        await store.commit(over)
+        found = await store.named_incidents({three.id, one.id, "unknown"})
+        assert found == [over.incident, three]
+        assert await store.named_incidents(()) == []
+
+
+def test_what_the_release_before_wrote_is_read():
+    one = incident()
+    row = INCIDENTS.row(one)
+    body = json.loads(row["body"])
+    assert {body.pop("paged") == [], body.pop("paged_with")} == {True, None}
+    old = SimpleNamespace(body=json.dumps(body), _mapping=row)
+    assert INCIDENTS.noun(old) == one
 
 
 async def test_a_refused_change_leaves_nothing_behind(database_url):

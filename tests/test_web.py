@@ -465,6 +465,20 @@ async def test_the_page_of_an_incident_shows_all_that_belongs_to_it(web, store):
     assert "All users of Prospect 365 CRM." in page
 
 
+async def test_linked_incidents_name_each_other_on_their_pages_and_in_the_api(web, store):
+    first, second = incident(1), incident(2, subject="v1:sites:all", title="Sites is down")
+    await keep(store, 1, linked=(second.id,))
+    await keep(store, 2, title=second.title, linked=(first.id,), paged_with=first.id)
+    page = (await web.get("/incidents/1")).text
+    assert '<a href="/incidents/2">#2 Sites is down</a> (open)' in page
+    assert "shares the page" not in page
+    page = (await web.get("/incidents/2")).text
+    assert '<a href="/incidents/1">#1 ' in page
+    assert 'shares the page of <a href="/incidents/1">#1</a>' in page
+    told = (await web.get("/api/v1/incidents/2")).json()
+    assert (told["linked"], told["paged_with"]) == ([first.id], first.id)
+
+
 @pytest.mark.parametrize("path", ["/", "/incidents/1"])
 async def test_markup_from_elsewhere_is_only_ever_shown_escaped(web, engine, store, path):
     await keep(store, 1, title=SCRIPT, scope=SCRIPT, known_by=SCRIPT, acknowledged_by=SCRIPT)

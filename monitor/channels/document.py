@@ -68,7 +68,9 @@ class NoticeDocument(TypedDict):
     """One notice.
 
     `key` is the same however often the notice is sent: act once per key. `dedup_key` names the
-    incident: pair a `resolve` with its `trigger` by it. `instance` is the monitor that speaks.
+    conversation, which is `incident`'s: pair a `resolve` with its `trigger` by it. `about` is the
+    incident that is told of, where that is another (null: it is `incident`): it went down together
+    with it and shares its page. `instance` is the monitor that speaks.
     """
 
     version: int
@@ -81,11 +83,13 @@ class NoticeDocument(TypedDict):
     headline: str
     lines: list[str]
     incident: IncidentDocument
+    about: IncidentDocument | None
     links: dict[str, str]
 
 
 def notice_document(notice: Notice, sent_at: datetime) -> NoticeDocument:
     """What a receiver is told of a notice that leaves at `sent_at`."""
+    about = notice.message.about
     return {
         "version": VERSION,
         "instance": notice.dedup_key.rpartition(":")[0],
@@ -97,6 +101,7 @@ def notice_document(notice: Notice, sent_at: datetime) -> NoticeDocument:
         "headline": notice.message.headline,
         "lines": list(notice.message.lines),
         "incident": _incident(notice.message.incident),
+        "about": None if about is None else _incident(about),
         "links": dict(notice.message.links),
     }
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from monitor.channels import CHANNELS
 from monitor.config import crosschecks, dates
 from monitor.config.addresses import expanded, placeholders
-from monitor.config.crosschecks import rules_of, tenants_of, variables_of
+from monitor.config.crosschecks import near_words, rules_of, tenants_of, variables_of
 from monitor.config.kinds import Kinded
 from monitor.config.shape import Document, History, ServiceShape
 from monitor.config.tree import Node
@@ -133,6 +133,7 @@ def _service(name: str, shape: ServiceShape, document: Document) -> Service:
         all_users_scope=shape.all_users_scope,
         wide_share=shape.wide_share,
         edge=shape.edge or "",
+        depends_on=shape.depends_on,
     )
 
 
@@ -242,6 +243,25 @@ def _warnings(estate: Estate) -> Iterator[str]:
             "There are no controls: the monitor cannot tell an outage of the service from one of "
             "its own network."
         )
+    yield from _idle_edges(estate)
+    yield from _lone_dependencies(estate)
+
+
+def _lone_dependencies(estate: Estate) -> Iterator[str]:
+    named: dict[str, list[str]] = {}
+    for service in estate.services:
+        for dependency in service.depends_on:
+            named.setdefault(dependency, []).append(service.name)
+    for dependency, services in named.items():
+        if len(services) == 1:
+            near = near_words(dependency, [other for other in named if other != dependency])
+            yield (
+                f"Only {services[0]} depends on {dependency}: a dependency tells something only "
+                f"of services that share it{near or '.'}"
+            )
+
+
+def _idle_edges(estate: Estate) -> Iterator[str]:
     on_edge = {each.edge for each in estate.controls if each.edge}
     for service in estate.services:
         watched = any(check.real_users for check in service.checks)

@@ -217,6 +217,7 @@ def _service(name: str, service: ServiceShape, case: Case) -> None:
     if name in {CONTROL, MONITOR}:
         case.findings.add(path, "is a reserved name: choose another")
     _rules(service.rules, rules_of(case.document.rules, Rules()), (*path, "rules"), case)
+    _once(service.depends_on, (*path, "depends_on"), case)
     _unique(service.checks, (*path, "checks"), case)
     checks = [(index, each) for index, each in enumerate(service.checks) if each is not None]
     for index, check in checks:
@@ -264,7 +265,7 @@ def _check(
     for index, name in enumerate(check.own.tenants or ()):
         if name not in known:
             case.findings.add(
-                (*path, "tenants", index), f"no tenant is named `{name}`{_near(name, known)}"
+                (*path, "tenants", index), f"no tenant is named `{name}`{near_words(name, known)}"
             )
     if not placeholders(check.options.url):
         _shared_target(check, path, case)
@@ -300,7 +301,7 @@ def _variables(wanted: Iterable[str], tenants: Iterable[str], path: Path, case: 
     for name in dict.fromkeys(wanted):
         lacking = [each for each, variables in given.items() if name not in variables]
         if lacking:
-            near = _near(name, given[lacking[0]])
+            near = near_words(name, given[lacking[0]])
             more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
             who = ", ".join(lacking[:3]) + more
             message = f"`{{{name}}}` has no value for {who}: add `{name}:` to them{near}"
@@ -346,6 +347,12 @@ def _unique(items: Iterable[Kinded | None], path: Path, case: Case) -> None:
             )
 
 
+def _once(names: tuple[str, ...], path: Path, case: Case) -> None:
+    for index, each in enumerate(names):
+        if each in names[:index]:
+            case.findings.add((*path, index), f"`{each}` comes twice: name it once")
+
+
 def _channels(case: Case) -> None:
     channels = case.document.channels
     if channels is None or case.findings.under("channels"):
@@ -369,6 +376,7 @@ def _names_under(root: Node, key: str) -> tuple[str, ...]:
     return tuple(node.value) if node is not None and isinstance(node.value, dict) else ()
 
 
-def _near(name: str, known: Iterable[str]) -> str:
+def near_words(name: str, known: Iterable[str]) -> str:
+    """What a name may have been meant to be, to append to a sentence; "" when nothing is near."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean `{near[0]}`?" if near else ""

@@ -224,6 +224,7 @@ class ServiceShape(Shape):
     all_users_scope: AllUsersScope = AllUsersScope.PLATFORM
     wide_share: Annotated[Share | None, BeforeValidator(_off_is_none)] = 0.5
     edge: Name | None = None
+    depends_on: Names = ()
     rules: RulesShape = RulesShape()
     interval: Seconds = 30.0
     timeout: Seconds = 10.0

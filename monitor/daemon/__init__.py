@@ -351,7 +351,7 @@ def _notice_sent(metrics: Metrics) -> Callable[[Notice, float], None]:
         metrics.notice_delay(seconds)
         LOG.info(
             "notice sent",
-            incident=notice.message.incident.number,
+            incident=(notice.message.about or notice.message.incident).number,
             channel=notice.channel,
             action=notice.action,
             seconds=round(seconds, 3),

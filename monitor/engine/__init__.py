@@ -321,7 +321,10 @@ async def load_mind(
     mind = make(await store.proven())
     mind.next_number = await store.next_number()
     incidents = await store.open_incidents()
-    for incident in incidents:
-        mind.sequences[incident.id] = await store.last_seq(incident.id)
+    open_ids = {incident.id for incident in incidents}
+    hosts = {i.paged_with for i in incidents if i.paged_with is not None} - open_ids
+    mind.ended = {incident.id: incident for incident in await store.named_incidents(hosts)}
+    for id_ in (*open_ids, *mind.ended):
+        mind.sequences[id_] = await store.last_seq(id_)
     outages = await store.open_outages()
     return mind, judge.resume(mind, incidents, outages, now, unobserved)

@@ -1,13 +1,14 @@
 """The life of an incident, as a table.
 
     open          acknowledge -> acknowledged
-    open          update, recover, relapse -> open
-    acknowledged  update, recover, relapse -> acknowledged
+    open          update, recover, relapse, link, part -> open
+    acknowledged  update, recover, relapse, link, part -> acknowledged
     either        resolve -> resolved, and that is the end: what fails later is another incident
 
 Recovery is announced while the incident stays open and is watched; it resolves when the watch is
-over, so resolved never reopens. An acknowledgement names a person and is given once. `version`
-grows by one with every move, and the store accepts a move only from the version before.
+over, so resolved never reopens. An acknowledgement names a person and is given once. To link is
+to learn of a related incident; to part is to be told of in a conversation of its own from now on.
+`version` grows by one with every move, and the store accepts a move only from the version before.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Happening(StrEnum):
     UPDATE = "update"
     RECOVER = "recover"
     RELAPSE = "relapse"
+    LINK = "link"
+    PART = "part"
     RESOLVE = "resolve"
 
 
@@ -51,10 +54,14 @@ LIFECYCLE: dict[tuple[IncidentState, Happening], IncidentState] = {
     (_OPEN, Happening.UPDATE): _OPEN,
     (_OPEN, Happening.RECOVER): _OPEN,
     (_OPEN, Happening.RELAPSE): _OPEN,
+    (_OPEN, Happening.LINK): _OPEN,
+    (_OPEN, Happening.PART): _OPEN,
     (_OPEN, Happening.RESOLVE): _RESOLVED,
     (_ACKNOWLEDGED, Happening.UPDATE): _ACKNOWLEDGED,
     (_ACKNOWLEDGED, Happening.RECOVER): _ACKNOWLEDGED,
     (_ACKNOWLEDGED, Happening.RELAPSE): _ACKNOWLEDGED,
+    (_ACKNOWLEDGED, Happening.LINK): _ACKNOWLEDGED,
+    (_ACKNOWLEDGED, Happening.PART): _ACKNOWLEDGED,
     (_ACKNOWLEDGED, Happening.RESOLVE): _RESOLVED,
 }
 
@@ -80,7 +87,6 @@ def opened(
     subject: str,
     title: str,
     scope: str,
-    linked: tuple[str, ...],
     results: Iterable[Result],
 ) -> Incident:
     """A new incident, reported at the verdict's instant."""
@@ -107,7 +113,6 @@ def opened(
         extent=verdict.extent,
         errors=errors_seen(results),
         episodes=verdict.episode,
-        linked=linked,
     )
 
 
@@ -159,6 +164,16 @@ def relapse(
         scope=scope,
         **_learned(incident, verdict, decision, results),
     )
+
+
+def link(incident: Incident, other: Incident) -> Incident:
+    """It is related to `other`."""
+    return _moved(incident, Happening.LINK, linked=(*incident.linked, other.id))
+
+
+def part(incident: Incident) -> Incident:
+    """It is told of in a conversation of its own from now on."""
+    return _moved(incident, Happening.PART, paged_with=None)
 
 
 def resolve(incident: Incident, at: datetime) -> Incident:

@@ -6,7 +6,7 @@ were seen, what is promised, and where to look. Times are given in UTC and Londo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -146,22 +146,47 @@ def _minutes(later: datetime, earlier: datetime) -> str:
     return f"{seconds // 60} min {seconds % 60} s"
 
 
+def linked_text(other: Incident, dependencies: Sequence[str], window: float) -> str:
+    """Why an incident is related to `other`: what both depend on, or (none) the same service."""
+    if not dependencies:
+        return f"Linked with #{other.number}, of the same service: {other.title}."
+    behind = " and ".join(dependencies)
+    return (
+        f"Linked with #{other.number}, which came within {window:g} s: {other.title}. "
+        f"Both depend on {behind}."
+    )
+
+
+def answers_only(incident: Incident, waiting: Sequence[Incident]) -> str:
+    """What an acknowledgement of `incident` leaves open in its conversation."""
+    others = ", ".join(f"#{other.number}" for other in waiting)
+    return f"This answers for #{incident.number} only: {others} still waits for a person."
+
+
 def message(
     incident: Incident,
     action: Action,
     text: str,
     links: Mapping[str, str],
     runbooks: tuple[str, ...] = (),
+    *,
+    of: Incident | None = None,
+    beside: Sequence[Incident] = (),
+    lead: str = "",
 ) -> Message:
-    """What a notice of this action says."""
-    since = clock_time(incident.began.before)
-    critical = "CRITICAL " if incident.priority is Priority.CRITICAL else ""
-    headline = {
-        Action.TRIGGER: f"{critical}{incident.title} since {since}",
-        Action.UPDATE: f"{critical}{incident.title} since {since}: {text}",
-        Action.ACKNOWLEDGE: f"{incident.title}: {text}",
-        Action.RESOLVE: f"RESOLVED {incident.title}",
-    }[action]
+    """What a notice says of this action of `incident`.
+
+    `of` is the incident in whose conversation it is said (None: its own), `beside` are the others
+    told of there that are not over. `lead` begins the headline of a trigger.
+    """
+    shared = of is not None and of.id != incident.id
+    headline = (
+        _shared_headline(incident, action, text, of)
+        if of is not None and shared
+        else f"#{incident.number} {_headline(incident, action, text, lead)}"
+    )
+    if action is Action.RESOLVE and beside:
+        headline += "; still open here: " + ", ".join(f"#{other.number}" for other in beside)
     lines = [
         text,
         f"Affected: {incident.scope}.",
@@ -173,9 +198,46 @@ def message(
     lines += [f"... and {more} more kinds of error."] if more > 0 else []
     if incident.respond_by is not None:
         lines.append(f"Respond by {moment(incident.respond_by)}.")
+    lines += [_beside_line(other) for other in beside]
     lines += [f"Runbook: {runbook}" for runbook in runbooks]
     lines += [f"{name}: {link}" for name, link in links.items()]
-    return Message(f"#{incident.number} {headline}", tuple(lines), incident, dict(links))
+    about = incident if shared else None
+    return Message(headline, tuple(lines), of or incident, dict(links), about)
+
+
+def _headline(incident: Incident, action: Action, text: str, lead: str = "") -> str:
+    critical = "CRITICAL " if incident.priority is Priority.CRITICAL else ""
+    since = f"since {clock_time(incident.began.before)}"
+    return {
+        Action.TRIGGER: f"{critical}{lead}{incident.title} {since}",
+        Action.UPDATE: f"{critical}{incident.title} {since}: {text}",
+        Action.ACKNOWLEDGE: f"{incident.title}: {text}",
+        Action.RESOLVE: f"RESOLVED {incident.title}",
+    }[action]
+
+
+def _shared_headline(incident: Incident, action: Action, text: str, of: Incident) -> str:
+    said = _headline(incident, action, text)
+    if action is not Action.TRIGGER:
+        return f"#{of.number} also #{incident.number}: {said}"
+    first = f"{of.title} since {clock_time(of.began.before)}{_due(of)}"
+    return f"#{of.number} also down: #{incident.number} {said}{_due(incident)}, beside {first}"
+
+
+def _due(incident: Incident) -> str:
+    by = incident.respond_by
+    return "" if by is None else f" (respond by {clock_time(by)})"
+
+
+def _beside_line(other: Incident) -> str:
+    line = f"Also told of here: #{other.number} {other.title} since "
+    line += clock_time(other.began.before)
+    if other.watch_until is not None:
+        line += f", recovered and watched until {clock_time(other.watch_until)}"
+    if other.acknowledged_by is not None:
+        return f"{line}, acknowledged by {other.acknowledged_by}."
+    due = other.respond_by
+    return f"{line}." if due is None else f"{line}. Respond by {moment(due)}."
 
 
 def _error_line(error: ErrorSeen) -> str:

@@ -15,7 +15,8 @@ Detection speaks in monotonic seconds; here they become instants, by the clock r
 with the event. Identifiers are asked of `Mind.mint`, so that nothing here is random.
 
 `mind.py` holds what is in mind, `verdicts.py` turns declarations into outages and verdicts,
-`cases.py` moves incidents, `notices.py` says who is owed what.
+`cases.py` moves incidents, `linking.py` says which are related, `paging.py` which share a page,
+`notices.py` who is owed what.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from monitor import detection
 from monitor.clock import Now
 from monitor.detection import Declared, Probe, track_of
 from monitor.incident import lifecycle
-from monitor.judge.cases import Case, incident_change, resolved
+from monitor.judge.cases import Case, departed, incident_changes, resolved
+from monitor.judge.linking import linked_back
 from monitor.judge.mind import ACTOR, Mind, kept
 from monitor.judge.notices import notices_of
 from monitor.judge.verdicts import declared_of, merged, outage_of, quiet, subject_of
@@ -70,7 +72,9 @@ def resume(
     """Take up what an earlier process left open; `unobserved` says what it did not see.
 
     An outage of what is no longer configured is closed, and an incident that rests on no other is
-    resolved: nothing could ever end it. What that process had not come to tell is told now.
+    resolved: nothing could ever end it. What that process had not come to tell is told now, and
+    links and pages that it left half made are made whole. `mind.ended` holds the resolved incidents
+    that an open one is `paged_with`.
     """
     changes = []
     for outage in outages:
@@ -85,7 +89,7 @@ def resume(
     touched = {outage.service for outage in outages} | {i.service for i in incidents}
     for service in sorted(touched):
         changes += _no_longer_quiet(mind, service, now)
-    return changes
+    return [*changes, *linked_back(mind, now), *departed(mind, now)]
 
 
 def acknowledge(mind: Mind, number: int, by: str, now: Now) -> tuple[Incident, Change]:
@@ -99,11 +103,12 @@ def acknowledge(mind: Mind, number: int, by: str, now: Now) -> tuple[Incident, C
         raise KeyError(number)
     moved = lifecycle.acknowledge(incident, by, now.at)
     text = f"Acknowledged by {by}."
+    notices = notices_of(mind, now, moved, Action.ACKNOWLEDGE, text)
     change = Change(
-        incident=kept(mind, moved),
+        incident=kept(mind, moved, notices),
         was_version=incident.version,
         events=(TimelineEvent(moved.id, now.at, by, EventKind.ACKNOWLEDGED, text),),
-        notices=notices_of(mind, now, moved, Action.ACKNOWLEDGE, text),
+        notices=notices,
     )
     return moved, change
 
@@ -114,11 +119,9 @@ def _declared(mind: Mind, declared: Declared, now: Now) -> list[Change]:
     verdict = merged(mind, subject, outage, declared.known_by, now)
     change = Change(outages=(outage,))
     case = Case(mind, now, subject, service, verdict, declared.results, change)
-    if not quiet(mind, outage):
-        change = incident_change(case)
+    changes = [change] if quiet(mind, outage) else incident_changes(case)
     if outage.closed_at is not None:
         del mind.outages[outage.unit, track_of(outage.impact, outage.reason)]
-    changes = [change]
     if verdict.impact is Impact.ALL and verdict.stage is Stage.WATCHING:
         changes += _no_longer_quiet(mind, verdict.service, now)
     return changes
@@ -131,13 +134,14 @@ def _no_longer_quiet(mind: Mind, service: str, now: Now) -> list[Change]:
         for outage in mind.outages.values()
         if outage.service == service
     }
-    changes = []
+    changes: list[Change] = []
     for subject, outage in subjects.items():
         if outage.impact is Impact.SOME and not quiet(mind, outage):
-            changes.append(incident_change(_still(mind, subject, outage, now)))
+            changes += incident_changes(_still(mind, subject, outage, now))
     of_service = [incident for incident in mind.open.values() if incident.service == service]
     orphans = [incident for incident in of_service if incident.subject not in subjects]
-    changes += [resolved(mind, now, incident, Change()) for incident in orphans]
+    for incident in orphans:
+        changes += resolved(mind, now, mind.open[incident.subject], Change())
     return [change for change in changes if change != Change()]
 
 

@@ -1,4 +1,8 @@
-"""From a verdict on a subject to its incident's next move, with everything that goes with it."""
+"""From a verdict on a subject to its incident's next move, with everything that goes with it.
+
+A move may touch other incidents too: those it is linked with, and those that are told of in its
+conversation. Each of them moves in a change of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from monitor.clock import Now
 from monitor.incident import lifecycle, wording
+from monitor.judge import linking, paging
 from monitor.judge.mind import ACTOR, Mind, kept
-from monitor.judge.notices import notices_of
+from monitor.judge.notices import departures, guests_left, notices_of
 from monitor.model import (
     Action,
     Change,
@@ -39,25 +44,40 @@ class Case:
     change: Change = field(default_factory=Change)
 
 
-def incident_change(case: Case) -> Change:
-    """Open, update, recover, relapse or resolve the subject's incident, as the verdict says."""
+def incident_changes(case: Case) -> list[Change]:
+    """Open, update, recover, relapse or resolve the subject's incident, as the verdict says.
+
+    One of the changes, at least, is made of `case.change`.
+    """
     incident = case.mind.open.get(case.subject)
     stage = case.verdict.stage
     if incident is None:
-        return _open(case) if stage is Stage.FAILING else case.change
+        return _opened(case) if stage is Stage.FAILING else [case.change]
     if stage is Stage.CLOSED:
         return resolved(case.mind, case.now, incident, case.change)
     if stage is Stage.WATCHING:
-        return _recovered(case, incident) if incident.watch_until is None else case.change
-    return (
-        _relapsed(case, incident) if incident.watch_until is not None else _update(case, incident)
-    )
+        return [_recovered(case, incident) if incident.watch_until is None else case.change]
+    if incident.watch_until is None:
+        return [_update(case, incident)]
+    relapsed = _relapsed(case, incident)
+    return [relapsed, *departed(case.mind, case.now)]
+
+
+def departed(mind: Mind, now: Now) -> list[Change]:
+    """Whose host is over and who fails again gets a conversation of its own."""
+    return departures(mind, now, guests_left(mind), "Down again")
+
+
+def _opened(case: Case) -> list[Change]:
+    """The new incident, and what those that it is linked with learn of it."""
+    change = _open(case)
+    newer = case.mind.open[case.subject]
+    return [change, *linking.link_back(case.mind, case.now, newer)]
 
 
 def _open(case: Case) -> Change:
     mind, verdict = case.mind, case.verdict
     decision = decide(verdict, case.service, mind.calendar, mind.policy)
-    linked = tuple(i.id for i in mind.open.values() if i.service == verdict.service)
     incident = lifecycle.opened(
         verdict,
         decision,
@@ -66,17 +86,24 @@ def _open(case: Case) -> Change:
         subject=case.subject,
         title=wording.title_of(verdict, case.service),
         scope=wording.scope_of(verdict, case.service),
-        linked=linked,
         results=case.results,
     )
     mind.next_number += 1
+    others = linking.related(mind, incident)
+    incident = replace(
+        incident,
+        linked=tuple(other.id for other in others),
+        paged_with=paging.host_id(mind, incident),
+    )
     event = _event(case, incident, EventKind.OPENED, wording.opening_text(incident, decision))
+    lines = (linking.linked_line(mind, case.now, incident, other) for other in others)
+    notices = notices_of(mind, case.now, incident, Action.TRIGGER, decision.sentence)
     return replace(
         case.change,
-        incident=kept(mind, incident),
-        events=(event,),
+        incident=kept(mind, incident, notices),
+        events=(event, *lines),
         evidence=case.results[:_EVIDENCE_KEPT],
-        notices=notices_of(mind, case.now, incident, Action.TRIGGER, decision.sentence),
+        notices=notices,
     )
 
 
@@ -99,7 +126,7 @@ def _update(case: Case, incident: Incident) -> Change:
         notices = notices_of(mind, case.now, moved, Action.UPDATE, said, before=incident)
     return replace(
         case.change,
-        incident=kept(mind, moved),
+        incident=kept(mind, moved, notices),
         was_version=incident.version,
         events=(_event(case, moved, EventKind.UPDATED, text),),
         evidence=case.results[:_EVIDENCE_KEPT],
@@ -146,7 +173,7 @@ def _turned(case: Case, incident: Incident, moved: Incident, kind: EventKind, te
         notices = notices_of(case.mind, case.now, moved, Action.UPDATE, text, before=before)
     return replace(
         case.change,
-        incident=kept(case.mind, moved),
+        incident=kept(case.mind, moved, notices),
         was_version=incident.version,
         events=(_event(case, moved, kind, text),),
         evidence=case.results[:_EVIDENCE_KEPT],
@@ -154,19 +181,21 @@ def _turned(case: Case, incident: Incident, moved: Incident, kind: EventKind, te
     )
 
 
-def resolved(mind: Mind, now: Now, incident: Incident, change: Change) -> Change:
-    """The incident is over: add that to a change."""
+def resolved(mind: Mind, now: Now, incident: Incident, change: Change) -> list[Change]:
+    """The incident is over: add that to a change, after what its guests need first."""
+    guests = [each for each in mind.open.values() if each.paged_with == incident.id]
+    first = departures(mind, now, guests, "Still down")
     moved = lifecycle.resolve(incident, now.at)
     text = wording.resolved_text(moved)
     notices = notices_of(mind, now, moved, Action.RESOLVE, text)
-    mind.sequences.pop(incident.id, None)
-    return replace(
+    last = replace(
         change,
         incident=kept(mind, moved),
         was_version=incident.version,
         events=(TimelineEvent(moved.id, now.at, ACTOR, EventKind.RESOLVED, text),),
         notices=notices,
     )
+    return [*first, last]
 
 
 def _event(case: Case, incident: Incident, kind: EventKind, text: str) -> TimelineEvent:

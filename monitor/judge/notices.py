@@ -1,15 +1,45 @@
-"""Who is owed a notice of an incident's move, and when."""
+"""Who is owed a notice of an incident's move, when, and in whose conversation."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
 from monitor.clock import Now
-from monitor.incident import wording
-from monitor.judge.mind import Mind
+from monitor.incident import lifecycle, wording
+from monitor.judge import paging
+from monitor.judge.mind import ACTOR, Mind, kept
 from monitor.model import (
     Action,
+    Change,
+    Channel,
+    EventKind,
     Incident,
+    Message,
     Notice,
+    TimelineEvent,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What is to be said: `action` happens to `incident`; `lead` begins the line of a trigger."""
+
+    incident: Incident
+    action: Action
+    text: str
+    due: datetime
+    lead: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where it is said: a channel, the incident whose conversation it is, who else is there."""
+
+    channel: Channel
+    of: Incident
+    others: tuple[Incident, ...]
 
 
 def notices_of(
@@ -26,34 +56,108 @@ def notices_of(
     `before` is the incident whose route was narrower: channels it did not reach are triggered.
     A channel whose trigger is held gets everything after it, in order.
     """
-    links = {"Incident": f"{mind.public_url}/incidents/{incident.number}"}
-    runbooks = _runbooks(mind, incident)
     notices = []
     for channel in mind.channels:
-        reached = set(channel.roles)
-        if not reached & set(incident.route):
+        if not paging.reaches(channel, incident):
             continue
-        new = before is not None and not reached & set(before.route)
+        new = before is not None and not paging.reaches(channel, before)
         does = Action.TRIGGER if new else action
         due = incident.notify_at if before is None or new else before.notify_at
-        sequence = mind.sequences[incident.id] = mind.sequences.get(incident.id, 0) + 1
-        dedup_key = f"{mind.instance}:{incident.id}"
-        notices.append(
-            Notice(
-                id=mind.mint(now.at),
-                incident_id=incident.id,
-                channel=channel.name,
-                action=does,
-                seq=sequence,
-                key=f"{dedup_key}:{channel.name}:{does}:{sequence}",
-                dedup_key=dedup_key,
-                message=wording.message(incident, does, text, links, runbooks),
-                created_at=now.at,
-                due_at=max(now.at, due),
-                held=due > now.at,
-            )
-        )
+        of = incident if new else paging.conversation(mind, incident, channel)
+        place = _Place(channel, of, paging.company(mind, of, channel, incident))
+        notices.append(_told(mind, now, place, _Said(incident, does, text, due)))
     return tuple(notices)
+
+
+def departures(mind: Mind, now: Now, guests: Iterable[Incident], lead: str) -> list[Change]:
+    """Guests that fail with no person at them get conversations of their own."""
+    leaving = [guest for guest in guests if paging.unattended(guest)]
+    return [_parted(mind, now, guest, lead) for guest in leaving]
+
+
+def guests_left(mind: Mind) -> list[Incident]:
+    """The open incidents whose host is over."""
+    open_ids = {incident.id for incident in mind.open.values()}
+    guests = [i for i in mind.open.values() if i.paged_with is not None]
+    return [guest for guest in guests if guest.paged_with not in open_ids]
+
+
+def _parted(mind: Mind, now: Now, guest: Incident, lead: str) -> Change:
+    moved = lifecycle.part(guest)
+    text = f"{lead}; told of on its own from now on."
+    said = _Said(moved, Action.TRIGGER, text, now.at, f"{lead}: ")
+    notices: list[Notice] = []
+    for channel in mind.channels:
+        if paging.reaches(channel, guest) and channel.name not in guest.paged:
+            notices.append(_told(mind, now, _Place(channel, moved, ()), said))
+            notices += _left(mind, now, channel, guest)
+    return Change(
+        incident=kept(mind, moved, notices),
+        was_version=guest.version,
+        events=(TimelineEvent(guest.id, now.at, ACTOR, EventKind.NOTED, text),),
+        notices=tuple(notices),
+    )
+
+
+def _left(mind: Mind, now: Now, channel: Channel, guest: Incident) -> list[Notice]:
+    """What ends, or falls silent, in the conversation that a guest leaves."""
+    of = paging.conversation(mind, guest, channel)
+    place = _Place(channel, of, paging.company(mind, of, channel, guest))
+    asks = paging.spoken(guest, Action.RESOLVE, place.others)
+    if of.id == guest.id or asks is Action.UPDATE:
+        return []
+    text = f"#{guest.number} is told of on its own from now on."
+    return [_notice(mind, now, place, _Said(guest, Action.UPDATE, text, now.at), asks)]
+
+
+def _told(mind: Mind, now: Now, place: _Place, said: _Said) -> Notice:
+    """A notice that asks for what the company allows."""
+    asks = paging.spoken(said.incident, said.action, place.others)
+    waiting = [other for other in place.others if other.acknowledged_at is None]
+    if said.action is Action.ACKNOWLEDGE and waiting:
+        only = wording.answers_only(said.incident, waiting)
+        said = replace(said, text=f"{said.text} {only}")
+    return _notice(mind, now, place, said, asks)
+
+
+def _notice(mind: Mind, now: Now, place: _Place, said: _Said, asks: Action) -> Notice:
+    channel, of = place.channel.name, place.of
+    sequence = mind.sequences[of.id] = mind.sequences.get(of.id, 0) + 1
+    dedup_key = f"{mind.instance}:{of.id}"
+    return Notice(
+        id=mind.mint(now.at),
+        incident_id=of.id,
+        channel=channel,
+        action=asks,
+        seq=sequence,
+        key=f"{dedup_key}:{channel}:{asks}:{sequence}",
+        dedup_key=dedup_key,
+        message=_message(mind, place, said),
+        created_at=now.at,
+        due_at=max(now.at, said.due),
+        held=said.due > now.at,
+    )
+
+
+def _message(mind: Mind, place: _Place, said: _Said) -> Message:
+    return wording.message(
+        said.incident,
+        said.action,
+        said.text,
+        _links(mind, place.of, (said.incident, *place.others)),
+        _runbooks(mind, said.incident),
+        of=place.of,
+        beside=place.others,
+        lead=said.lead,
+    )
+
+
+def _links(mind: Mind, of: Incident, others: Iterable[Incident]) -> dict[str, str]:
+    """The page of the conversation's incident, and of each other that is told of."""
+    places = {"Incident": of} | {f"Incident #{o.number}": o for o in others if o.id != of.id}
+    return {
+        name: f"{mind.public_url}/incidents/{incident.number}" for name, incident in places.items()
+    }
 
 
 def _runbooks(mind: Mind, incident: Incident) -> tuple[str, ...]:

@@ -25,7 +25,10 @@ class Incident:
     """A promise to people. One is open per `subject` at a time; `version` counts its changes.
 
     `id` is a ULID, `number` is what people say. `respond_by` is computed once and kept.
-    `recovered` and `watch_until` are set while recovery is watched.
+    `recovered` and `watch_until` are set while recovery is watched. `linked` are the ids of related
+    incidents, each of which names this one too. `paged` are the channels that were owed a trigger
+    of its own; `paged_with` is the id of the incident in whose conversation the other channels
+    that it reaches are told of it, None when there are none.
     """
 
     id: str
@@ -57,6 +60,8 @@ class Incident:
     resolved_at: datetime | None = None
     linked: tuple[str, ...] = ()
     version: int = 1
+    paged: tuple[str, ...] = ()
+    paged_with: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class EventKind(StrEnum):
     RECOVERED = "recovered"
     RELAPSED = "relapsed"
     RESOLVED = "resolved"
+    LINKED = "linked"
     NOTED = "noted"
     UNOBSERVED = "unobserved"
 
@@ -118,13 +124,15 @@ class NoticeState(StrEnum):
 class Message:
     """What a notice says, for any channel: written for a reader at 3 a.m.
 
-    `headline` stands alone; `lines` follow it. `incident` is the incident as it was then.
+    `headline` stands alone; `lines` follow it. `incident` is the incident whose conversation this
+    is, as it was then; `about` the one that is told of, where that is another.
     """
 
     headline: str
     lines: tuple[str, ...]
     incident: Incident
     links: Mapping[str, str] = field(default_factory=dict)
+    about: Incident | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,8 @@ class Notice:
     """One message owed to one channel about one incident: a row of the outbox.
 
     `key` is unique and the same on every attempt; `dedup_key` names the incident to receivers.
-    `seq` orders the notices of one incident on one channel. `held` notices wait for `due_at` by
+    `incident_id` is the incident whose conversation it belongs to, which may tell of another.
+    `seq` orders the notices of one conversation on one channel. `held` notices wait for `due_at` by
     the calendar; others are due at once and `due_at` moves on with each retry.
     """
 

@@ -208,6 +208,8 @@ class Service:
 
     `core` says that the critical promise covers it; `title` is its name in sentences; `edge` names
     what it stands behind, as of a check.
+    `core` says that the critical promise covers it; `title` is its name in sentences;
+    `depends_on` names what stands behind it and is not watched, such as an ERP.
     """
 
     name: str
@@ -219,6 +221,7 @@ class Service:
     all_users_scope: AllUsersScope = AllUsersScope.PLATFORM
     wide_share: float | None = 0.5
     edge: str = ""
+    depends_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

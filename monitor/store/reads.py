@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -98,6 +98,14 @@ def open_incidents(connection: Connection) -> list[Incident]:
     not_resolved = INCIDENT.c.state != IncidentState.RESOLVED.value
     rows = connection.execute(select(INCIDENT).where(not_resolved).order_by(INCIDENT.c.number))
     return [INCIDENTS.noun(row) for row in rows]
+
+
+def named_incidents(connection: Connection, ids: Collection[str]) -> list[Incident]:
+    """Those of these ids, oldest first; unknown ids are left out."""
+    if not ids:
+        return []
+    named = select(INCIDENT).where(INCIDENT.c.id.in_(ids)).order_by(INCIDENT.c.number)
+    return [INCIDENTS.noun(row) for row in connection.execute(named)]
 
 
 def incidents(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -161,6 +161,10 @@ class Store:
     async def open_incidents(self) -> list[Incident]:
         """Those not resolved, oldest first."""
         return await self._read(reads.open_incidents)
+
+    async def named_incidents(self, ids: Collection[str]) -> list[Incident]:
+        """Those of these ids, in whatever state, oldest first; unknown ids are left out."""
+        return await self._read(reads.named_incidents, ids)
 
     async def incidents(
         self, *, state: IncidentState | None, limit: int, before: int | None = None

@@ -69,11 +69,15 @@ def router(engine: Engine, store: Store, clock: Clock, *, estate: Estate) -> API
         if record is None:
             raise Refusal(404, "unknown_incident", f"There is no incident #{number}.")
         incident = record.incident
+        related = {*incident.linked, *filter(None, (incident.paged_with,))}
+        linked = await store.named_incidents(related)
         return templates.get_template("incident.html").render(
             refresh=REFRESH if refresh == "on" else None,
             at=clock.wall(),
             incident=incident,
             record=record,
+            linked=linked,
+            host=next((each for each in linked if each.id == incident.paged_with), None),
             runbooks={
                 check: runbooks[incident.service, check]
                 for check in incident.checks

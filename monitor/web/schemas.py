@@ -142,7 +142,10 @@ class IncidentSummary(Shape):
     recovered: IntervalShape | None
     watch_until: datetime | None = Field(description="Until when recovery is watched")
     resolved_at: datetime | None
-    linked: list[str] = Field(description="Ids of related incidents")
+    linked: list[str] = Field(description="Ids of related incidents, each of which names this one")
+    paged_with: str | None = Field(
+        description="Id of the incident whose page it shares, which holds its notices; or null"
+    )
 
     @classmethod
     def of(cls, incident: Incident, public_url: str) -> Self:
