@@ -103,7 +103,7 @@ class Simulation:
             detection.resume(self.state, declared, start)
         self.now = start
         self.declared: list[Declared] = []
-        self.asked = 0
+        self.asked_cells = []
         self.sent = 0
         self._faults = []
         self._queue = []
@@ -142,6 +142,11 @@ class Simulation:
     def wake(self):
         """When detection wants to be ticked."""
         return detection.wake_at(self.state)
+
+    @property
+    def asked(self):
+        """How many probes detection asked for, controls and witnesses included."""
+        return len(self.asked_cells)
 
     # ------------------------------------------------------------------ inside
 
@@ -191,7 +196,7 @@ class Simulation:
     def _step(self, event):
         for action in self.handle(event):
             if isinstance(action, Probe):
-                self.asked += len(action.cells)
+                self.asked_cells += action.cells
                 for key in action.cells:
                     self._at(max(self.now, action.at), lambda key=key: self._send(key))
             else:

@@ -73,12 +73,16 @@ def votes_of_round(population: Population) -> int:
 
 
 def votes_planned(
-    population: Population, failing: Iterable[CellKey], healthy: Collection[str]
+    population: Population,
+    failing: Iterable[CellKey],
+    healthy: Collection[str],
+    demoted: Collection[CellKey],
 ) -> dict[CellKey, int]:
-    """How many answers each cell owes a round: one, or more where there are few cells."""
+    """How many answers each cell owes a round: one, or more where few cells can vote FAIL."""
     suspects = list(dict.fromkeys(cell.target for cell in failing))[:_SUSPECTS_KEPT]
     cells = sampled_cells(population, suspects)
-    seeing = [cell for cell in cells if cell.vantage in healthy] or list(cells)
+    voting = [cell for cell in cells if cell.vantage in healthy and cell not in demoted]
+    seeing = voting or list(cells)
     planned = dict.fromkeys(cells, 1)
     if len(seeing) < population.rules.votes_min:
         each, more = divmod(population.rules.votes_min, len(seeing))

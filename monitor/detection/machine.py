@@ -297,7 +297,8 @@ class Machine:
     def _planned(self, now: float) -> dict[CellKey, int]:
         healthy = self._sight.healthy(now)
         if not self._tries:
-            return votes_planned(self.population, self._ledger.failing, healthy)
+            ledger = self._ledger
+            return votes_planned(self.population, ledger.failing, healthy, ledger.demotion.demoted)
         self._trials.append(now)
         return trials_planned(self.population, healthy, turn=self._series.started)
 

@@ -101,7 +101,7 @@ class Series:
         if self.open:
             self.open[-1].until = now
         controls = self._sight.control_cells
-        self.open.append(Round(now, patient, planned, expires, set(controls)))
+        self.open.append(Round(now, patient, planned, expires, {*controls, *also}))
         self.last_started = now
         self.started += 1
         probes = [Probe((*controls, *also), now)] if controls or also else []
@@ -137,7 +137,7 @@ class Series:
         return False
 
     def control_answered(self, cell: CellKey) -> None:
-        """A control that the open rounds wait for has answered, or gone silent."""
+        """A control or witness that the open rounds wait for has answered, or gone silent."""
         for round_ in self.open:
             round_.controls.discard(cell)
 

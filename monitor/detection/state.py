@@ -266,7 +266,7 @@ def _answered(state: State, result: Result, now: float) -> list[Action]:
         return _control_heard(state, result.cell, now)
     machine = state.machine_of.get(result.cell)
     if machine is None:
-        return []
+        return _control_heard(state, result.cell, now)
     counted = unanswered is not None and unanswered.counted
     actions = machine.result(memory, result, now, counted=counted)
     _note_active(state, machine)
@@ -274,6 +274,7 @@ def _answered(state: State, result: Result, now: float) -> list[Action]:
 
 
 def _control_heard(state: State, cell: CellKey, now: float) -> list[Action]:
+    """A control or a witness has answered, or gone silent: rounds may wait for it no longer."""
     actions: list[Action] = []
     for machine in list(state.active.values()):
         machine.control_answered(cell)
@@ -326,7 +327,7 @@ def _unanswered_for_long(
         return _control_heard(state, cell, now)
     machine = state.machine_of.get(cell)
     if machine is None:
-        return []
+        return _control_heard(state, cell, now)
     if what == _LATE:
         unanswered.counted = machine.late(cell, sent, now)
         return []
