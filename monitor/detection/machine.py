@@ -314,7 +314,7 @@ class Machine:
         reason = self._series.everyone(now)
         if reason is not None:
             return list(self._declare_everyone(reason, now))
-        if self._series.quiet >= self.rules.quiet_rounds:
+        if self._series.quiet >= self.rules.quiet_rounds and not self._part_in_window():
             return list(self._settle(now))
         if self._series.undecided():
             return []
@@ -370,6 +370,14 @@ class Machine:
             known_by=part_sentence(self.population.check, extent, total.failed / total.votes),
             results=self.failures(),
             now=now,
+        )
+
+    def _part_in_window(self) -> bool:
+        """Whether the failing part has last failed in a maintenance window: it has not recovered."""
+        return self.part is not None and any(
+            self.memories[cell].outcome is Outcome.MAINTENANCE
+            and inside(self.population, self.part, cell)
+            for cell in self.population.cells
         )
 
     def _settle(self, now: float) -> list[Declared]:
