@@ -373,7 +373,7 @@ class Machine:
         )
 
     def _part_in_window(self) -> bool:
-        """Whether the failing part has last failed in a maintenance window: it has not recovered."""
+        """Whether the failing part now fails in a maintenance window: it has not recovered."""
         return self.part is not None and any(
             self.memories[cell].outcome is Outcome.MAINTENANCE
             and inside(self.population, self.part, cell)
