@@ -98,9 +98,12 @@ def excused(result: Result, window: Window | None) -> Result:
 
 
 class WindowWatch:
-    """The windows of an estate as time passes. The wall clock may step either way."""
+    """The windows of an estate as time passes. The wall clock may step either way.
 
-    __slots__ = ("_cells", "_of", "_open")
+    `next_change` is when a window opens or closes next after `closed` was last asked; None: never.
+    """
+
+    __slots__ = ("_asked", "_cells", "_of", "_open", "next_change")
 
     def __init__(self, estate: Estate, at: datetime) -> None:
         """Begin at `at`: what closed before is not told."""
@@ -113,7 +116,10 @@ class WindowWatch:
         for window, keys in self._cells.items():
             for key in keys:
                 self._of[key].append(window)
-        self._open = self._opened(at)
+        self._open: frozenset[Window] = frozenset()
+        self._asked = at
+        self.next_change: datetime | None = None
+        self._look(at)
 
     def covering(self, key: CellKey, at: datetime) -> Window | None:
         """The open window that covers a cell, of several the one that closes last."""
@@ -121,13 +127,17 @@ class WindowWatch:
 
     def closed(self, at: datetime) -> frozenset[CellKey]:
         """The cells that were in a window when last asked and are in none now."""
-        was, self._open = self._open, self._opened(at)
-        if was <= self._open:
+        if self._asked <= at and (self.next_change is None or at < self.next_change):
+            self._asked = at
             return frozenset()
+        was = self._open
+        self._look(at)
         return self._covered(was - self._open) - self._covered(self._open)
 
-    def _opened(self, at: datetime) -> frozenset[Window]:
-        return frozenset(window for window in self._cells if open_until(window, at))
+    def _look(self, at: datetime) -> None:
+        self._asked = at
+        self._open = frozenset(window for window in self._cells if open_until(window, at))
+        self.next_change = next_change(self._cells, at)
 
     def _covered(self, windows: Iterable[Window]) -> frozenset[CellKey]:
         return frozenset().union(*(self._cells[window] for window in windows))

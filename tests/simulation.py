@@ -211,7 +211,9 @@ class Simulation:
         if closed:
             self._step(WindowClosed(closed))
         self._step(Tick())
-        self._at(max(self.now + 0.001, min(self.now + 1.0, self.wake())), self._tick)
+        change = self._windows.next_change
+        due = self.now + 1.0 if change is None else (change - self.wall(0)).total_seconds()
+        self._at(max(self.now + 0.001, min(self.now + 1.0, self.wake(), due)), self._tick)
 
     def _step(self, event):
         for action in self.handle(event):

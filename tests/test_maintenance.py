@@ -288,6 +288,21 @@ def test_a_clock_set_forward_past_the_end_closes_it():
     assert watch("2026-11-29 23:00", NIGHT).closed(utc("2026-11-30 12:00")) == CRM
 
 
+@given(steps=st.lists(st.integers(-300, 400), min_size=1, max_size=40))
+@settings(deadline=None)
+def test_whatever_the_clock_does_what_comes_out_was_in_and_is_not_now(steps):
+    more = once(utc("2026-11-30 01:00"), utc("2026-11-30 03:00"), "more", checks=("api",))
+    at = utc("2026-11-29 21:00")
+    seen = watch("2026-11-29 21:00", NIGHT, more)
+    inside = set()
+    for step in steps:
+        at += step * MINUTE
+        now = {c.key for c in TWO.cells() if covering([NIGHT, more], c, at)}
+        assert seen.closed(at) == inside - now
+        assert seen.next_change == next_change([NIGHT, more], at)
+        inside = now
+
+
 def test_a_watch_says_what_covers_a_cell():
     seen = watch("2026-11-29 23:00", NIGHT)
     assert seen.covering(cell().key, utc("2026-11-29 23:00")) is NIGHT

@@ -199,6 +199,8 @@ class Engine:
                 self._shown_at = now.mono
                 self._show(now)
             wait = wake_at(self._mind.detection) - self._clock.monotonic()
+            if self._windows.next_change is not None:
+                wait = min(wait, (self._windows.next_change - now.at).total_seconds())
             self._nudge.clear()
             await self._sleep(min(_TICK_EVERY, max(_TICK_AGAIN, wait)))
 
