@@ -68,6 +68,10 @@ class Day(Simulation):
         """Cells of a service fail between two times of day."""
         self.breaks(self.mono(from_), self.mono(until), how, of(service, **where))
 
+    def maintenance(self, begins, ends, service="crm", **scope):
+        """A maintenance window of a service between two times of day is declared."""
+        super().maintenance(self.mono(begins), self.mono(ends), service, **scope)
+
     def runs_until(self, when):
         """Let time pass."""
         self.run(self.mono(when))
@@ -130,9 +134,13 @@ class Day(Simulation):
         at = local(when) if " " in when else at_time(self.began, when)
         return (at - self.began).total_seconds()
 
+    def wall(self, mono):
+        """The wall clock at a time of the monotonic one."""
+        return self.began + timedelta(seconds=mono)
+
     def reading(self):
         """The clocks now."""
-        return Now(self.began + timedelta(seconds=self.now), self.now)
+        return Now(self.wall(self.now), self.now)
 
     def handle(self, event):
         thought = judge.think(self.mind, event, self.reading())

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from dataclasses import replace
 
-from monitor.detection import Sent
 from monitor.engine.recorder import line_of
 from monitor.model import Result
 from tests.day import Day
@@ -19,10 +18,13 @@ class RecordedDay(Day):
         self._asked_ids = set()
         super().__init__(*args, **kwargs)
 
+    def leaves(self, sent, window):
+        if self._owed[sent.cell, sent.at]:
+            self._owed[sent.cell, sent.at] -= 1
+            self._asked_ids.add(sent.id)
+        super().leaves(sent, window)
+
     def handle(self, event):
-        if isinstance(event, Sent) and self._owed[event.cell, event.at]:
-            self._owed[event.cell, event.at] -= 1
-            self._asked_ids.add(event.id)
         if isinstance(event, Result):
             seen = replace(event, observed_at=self.reading().at)
             asked = event.id in self._asked_ids

@@ -12,11 +12,13 @@ sent when it asks, a tick at every wake and at least once a second.
 import heapq
 import itertools
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from monitor import detection, timetable
-from monitor.detection import Declared, Probe, Sent, Tick
-from monitor.model import CONTROL, Evidence, FailureKind, Outcome, Result
+from monitor.detection import Declared, Probe, Sent, Tick, WindowClosed
+from monitor.maintenance import WindowWatch, excused
+from monitor.model import CONTROL, Evidence, FailureKind, Once, Outcome, Result, Window
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
@@ -110,6 +112,7 @@ class Simulation:
         self._order = itertools.count()
         self._ids = itertools.count()
         self._asleep_until = start
+        self._windows = WindowWatch(estate, self.wall(start))
         for slot in timetable.slots(tuple(self.cells.values())):
             for delay, key in slot.starts:
                 self._every(slot.interval, start + slot.offset + delay, key)
@@ -118,6 +121,16 @@ class Simulation:
     def breaks(self, at, until, how, where):
         """From `at` until `until` the cells `where` answer as `how`."""
         self._faults.append((at, until, how, where))
+
+    def maintenance(self, begins, ends, service="crm", **scope):
+        """A maintenance window of a service from `begins` until `ends` is declared."""
+        when = Once(self.wall(begins), self.wall(ends))
+        self.declares(Window("upgrade", when, (service,), **scope))
+
+    def declares(self, window):
+        """A maintenance window is declared."""
+        self.estate = replace(self.estate, windows=(*self.estate.windows, window))
+        self._windows = WindowWatch(self.estate, self.wall(self.now))
 
     def pauses(self, at, seconds):
         """This host is stopped: nothing is sent, ticked or read meanwhile."""
@@ -148,6 +161,15 @@ class Simulation:
         """How many probes detection asked for, controls and witnesses included."""
         return len(self.asked_cells)
 
+    def wall(self, mono):
+        """The wall clock at a time of the monotonic one."""
+        return START + timedelta(seconds=mono)
+
+    def leaves(self, sent, window):
+        """A probe leaves; in a window its silence says nothing, and detection is not told."""
+        if window is None:
+            self._step(sent)
+
     # ------------------------------------------------------------------ inside
 
     def _at(self, when, act):
@@ -163,7 +185,8 @@ class Simulation:
     def _send(self, key):
         cell, id_, sent = self.cells[key], f"r{next(self._ids)}", self.now
         self.sent += 1
-        self._step(Sent(key, id_, sent, cell.check.timeout))
+        window = self._windows.covering(key, self.wall(sent))
+        self.leaves(Sent(key, id_, sent, cell.check.timeout), window)
         how = passes
         for at, until, answer, where in self._faults:
             if at <= sent < until and where(cell):
@@ -173,25 +196,29 @@ class Simulation:
             delay, outcome, kind, text = black_hole(cell.check.timeout)
 
         def answered():
-            self._step(
-                Result(
-                    id=id_,
-                    cell=key,
-                    fingerprint=cell.target.fingerprint,
-                    sent_mono=sent,
-                    observed_mono=self.now,
-                    observed_at=START + timedelta(seconds=self.now),
-                    outcome=outcome,
-                    failure=kind,
-                    evidence=Evidence(message=text),
-                )
+            seen = Result(
+                id=id_,
+                cell=key,
+                fingerprint=cell.target.fingerprint,
+                sent_mono=sent,
+                observed_mono=self.now,
+                observed_at=START + timedelta(seconds=self.now),
+                outcome=outcome,
+                failure=kind,
+                evidence=Evidence(message=text),
             )
+            self._step(excused(seen, window))
 
         self._at(sent + delay, answered)
 
     def _tick(self):
+        closed = self._windows.closed(self.wall(self.now))
+        if closed:
+            self._step(WindowClosed(closed))
         self._step(Tick())
-        self._at(max(self.now + 0.001, min(self.now + 1.0, self.wake())), self._tick)
+        change = self._windows.next_change
+        due = self.now + 1.0 if change is None else (change - self.wall(0)).total_seconds()
+        self._at(max(self.now + 0.001, min(self.now + 1.0, self.wake(), due)), self._tick)
 
     def _step(self, event):
         for action in self.handle(event):

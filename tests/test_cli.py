@@ -190,6 +190,24 @@ def api(answers):
     return answer
 
 
+def service_answer(name, maintenance=None):
+    """What the API tells of a service without trouble."""
+    said = {"title": name, "impact": "none", "since": None, "incidents": [], "checks": []}
+    return said | {"maintenance": maintenance}
+
+
+def test_status_says_what_is_in_maintenance_until_when_and_why(tmp_path):
+    window = {"name": "upgrade", "until": "2026-11-30T02:00:00Z", "reason": "move", "scope": ""}
+    services = [service_answer("CRM", window), service_answer("Sites")]
+    answers = {"/readyz": (200, "{}")}
+    with answering(api(answers)) as port:
+        path = configured(tmp_path, port)
+        answers["/api/v1/services"] = (200, json.dumps({"services": services}))
+        assert "upgrade until 30 Nov 02:00:00Z, move" in monitor("status", "--config", path)[1]
+        answers["/api/v1/services"] = (200, json.dumps({"services": services[1:]}))
+        assert "maintenance" not in monitor("status", "--config", path)[1]
+
+
 def test_all_is_well_only_when_the_monitor_is_ready(tmp_path):
     fine = json.dumps({"services": []})
     unready = json.dumps({"error": {"message": "both", "details": ["no probe yet", "stuck"]}})

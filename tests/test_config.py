@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from datetime import date, time
+from datetime import UTC, date, datetime, time
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -27,8 +27,11 @@ from monitor.model import (
     Deployment,
     EvidenceKind,
     Need,
+    Once,
     Role,
     Rules,
+    Weekly,
+    Window,
 )
 from monitor.net.secret import Secret
 
@@ -599,3 +602,75 @@ def test_the_smallest_documented_file_works(read):
     text = (ROOT / "docs" / "configuration.md").read_text()
     config = read(text.partition("```yaml\n")[2].partition("```")[0])
     assert len(config.warnings) == 2
+
+
+# --------------------------------------------------------------------------- maintenance
+
+
+WINDOWS = (
+    MINIMAL
+    + """\
+  sites:
+    checks:
+      - name: home
+        url: https://{tenant}.example.com/
+tenants: {acme: {}, bolt: {}}
+maintenance:
+"""
+)
+
+
+def windows(read, *lines):
+    """The windows of a file, by name."""
+    config = read(WINDOWS + "".join(f"  {line}\n" for line in lines))
+    return {window.name: window for window in config.estate.windows}
+
+
+def at(text):
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def test_a_window_that_comes_once_is_in_the_calendars_local_time(read):
+    found = windows(
+        read, "move: {begins: 2026-10-24T22:00, ends: 2026-10-25 02:00, services: crm, reason: why}"
+    )
+    when = Once(at("2026-10-24T21:00"), at("2026-10-25T02:00"))
+    assert found == {"move": Window("move", when, ("crm",), reason="why")}
+
+
+def test_an_offset_says_which_time_is_meant(read):
+    found = windows(
+        read, 'move: {begins: "2026-10-25T01:30+00:00", ends: 2026-10-25T02:30:30Z, services: crm}'
+    )
+    assert found["move"].when == Once(at("2026-10-25T01:30"), at("2026-10-25T02:30:30"))
+
+
+def test_a_weekly_window_knows_its_zone(read):
+    found = windows(read, "backup: {weekly: sat 23:00-01:00, services: crm}")
+    assert found["backup"].when == Weekly(5, time(23, 0), time(1, 0), "Europe/London")
+
+
+def test_all_services_are_those_of_the_file(read):
+    found = windows(read, "backup: {weekly: sun 02:00-04:00, services: all}")
+    assert found["backup"].services == ("crm", "sites")
+    assert (found["backup"].checks, found["backup"].tenants) == (None, None)
+
+
+def test_a_window_may_be_of_some_checks_and_tenants(read):
+    found = windows(
+        read, "backup: {weekly: sun 02:00-04:00, services: all, checks: home, tenants: [acme]}"
+    )
+    assert (found["backup"].checks, found["backup"].tenants) == (("home",), ("acme",))
+
+
+def test_a_window_may_be_over_and_last_a_week(read):
+    found = windows(read, "old: {begins: 2020-02-01T00:00, ends: 2020-02-08T00:00, services: crm}")
+    assert found["old"].when == Once(at("2020-02-01T00:00"), at("2020-02-08T00:00"))
+
+
+def test_the_windows_of_the_documentation_are_read(read):
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    (block,) = [b for b in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "backup:" in b]
+    text = WINDOWS.replace("crm.example.com", "{tenant}.example.com")
+    config = read(text.removesuffix("maintenance:\n") + block)
+    assert [window.name for window in config.estate.windows] == ["new-database", "backup"]

@@ -11,6 +11,7 @@ from monitor.detection import Phase, WindowClosed
 from monitor.model import (
     Dimension,
     EvidenceKind,
+    FailureKind,
     Impact,
     Need,
     Outcome,
@@ -324,7 +325,7 @@ class TestDemotion:
 
 class TestMaintenance:
     def in_window(self, _deadline):
-        return 0.02, Outcome.MAINTENANCE, None, "in maintenance: status 503"
+        return 0.02, Outcome.MAINTENANCE, FailureKind.STATUS, "status 503"
 
     def test_what_fails_in_a_window_opens_nothing(self):
         sim = Simulation(estate())

@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 from ulid import ULID
 
-from monitor import detection
+from monitor import detection, judge
+from monitor.detection import Sent, Tick, WindowClosed
 from monitor.engine import Engine, load_mind
 from monitor.engine import writing as writing_module
 from monitor.engine.writing import Writing
@@ -24,16 +25,21 @@ from monitor.model import (
     EventKind,
     Evidence,
     FailureKind,
+    Impact,
     IncidentState,
+    Once,
     Outcome,
     Result,
     TimelineEvent,
+    Window,
+    WindowState,
 )
 from monitor.policy import PolicySettings
 from monitor.store import StoreUnavailable, open_store
 from tests.day import PAGER
 from tests.estates import estate
-from tests.outbox_fixtures import Watch, until
+from tests.hours_fixtures import SUPPORT
+from tests.outbox_fixtures import START, Watch, until
 from tests.store_fixtures import incident, line, moved, notice, opening, result
 from tests.store_outside import execute, file_of
 
@@ -97,28 +103,29 @@ class Made:
 
 
 @asynccontextmanager
-async def made_on(url):
+async def made_on(url, *, windows=(), calendar=ALWAYS_CLOSED, **more):
     watch = Watch()
+    watched = replace(estate(), windows=windows)
     store = await open_store(url, clock=watch.clock, holder="test")
     await store.prove([(cell.key, cell.target.fingerprint) for cell in estate().cells()])
 
     def make(worked):
         return Mind(
-            estate(),
-            ALWAYS_CLOSED,
+            watched,
+            calendar,
             PolicySettings(),
             (),
             store.instance,
             "http://127.0.0.1",
             lambda at: str(ULID.from_datetime(at)),
-            detection.new_state(estate(), worked=worked),
+            detection.new_state(watched, worked=worked),
         )
 
     mind, _ = await load_mind(make, store, watch.clock.now(), "")
     world = World(watch)
     metrics = Metrics(mind.estate, [])
     engine = Engine(
-        mind, store, {"http": world.probe}, watch.clock, metrics, committed=lambda: None
+        mind, store, {"http": world.probe}, watch.clock, metrics, committed=lambda: None, **more
     )
     yield Made(engine, world, store, metrics, mind)
     await store.close()
@@ -222,6 +229,147 @@ class TestDisturbed:
             await until(lambda: made.engine.probes_done)
         labels = {"service": "crm", "outcome": "invalid", "kind": "none"}
         assert made.metric("monitor_probes_total", **labels) == 1
+
+
+def window(begins, ends, **scope):
+    """A window of the CRM, from and until so many seconds after the start."""
+    when = Once(START + timedelta(seconds=begins), START + timedelta(seconds=ends))
+    return Window("upgrade", when, ("crm",), **scope)
+
+
+class TestMaintenance:
+    @pytest.fixture
+    def thought(self, monkeypatch):
+        """What the judge was given to think about."""
+        events = []
+        think = judge.think
+
+        def noted(mind, event, now):
+            events.append(event)
+            return think(mind, event, now)
+
+        monkeypatch.setattr("monitor.judge.think", noted)
+        return events
+
+    def count(self, made, outcome, kind="none"):
+        labels = {"service": "crm", "outcome": outcome, "kind": kind}
+        return made.metric("monitor_probes_total", **labels)
+
+    async def test_what_fails_inside_is_maintenance_whoever_reads_it(self, sqlite_url, thought):
+        async with made_on(sqlite_url, windows=(window(0, 60),)) as made:
+            made.world.answers["crm"] = at_once
+            async with running(made.engine):
+                await made.ask_all()
+                assert self.count(made, "maintenance", "connect") == 15
+                assert self.count(made, "fail", "connect") == 0
+        seen = [event for event in thought if isinstance(event, Result)]
+        assert {(r.outcome, r.failure) for r in seen} == {
+            (Outcome.MAINTENANCE, FailureKind.CONNECT)
+        }
+        assert seen[0].evidence.message == "refused"
+        assert seen[0].evidence.warnings == ("sent in the maintenance window upgrade",)
+        assert not [event for event in thought if isinstance(event, Sent)]
+
+    async def test_what_passes_inside_passes(self, sqlite_url):
+        async with made_on(sqlite_url, windows=(window(0, 60),)) as made, running(made.engine):
+            await made.ask_all()
+            assert self.count(made, "pass") == 15
+
+    async def test_what_was_sent_inside_and_answered_after_it_is_maintenance(self, sqlite_url):
+        async with made_on(sqlite_url, windows=(window(0, 60),)) as made:
+            hang = asyncio.Event()
+            made.world.answers["crm"] = lambda _cell: hang.wait()
+            async with running(made.engine):
+                made.engine.fire(next(iter(made.engine.cells)), 0.0)
+                await until(lambda: made.world.asked)
+                made.world.watch.steps(61)
+                hang.set()
+                await until(lambda: made.engine.probes_done)
+                assert self.count(made, "maintenance", "connect") == 1
+
+    async def test_what_was_sent_before_it_is_a_failure(self, sqlite_url):
+        async with made_on(sqlite_url, windows=(window(1, 60),)) as made:
+            hang = asyncio.Event()
+            made.world.answers["crm"] = lambda _cell: hang.wait()
+            async with running(made.engine):
+                made.engine.fire(next(iter(made.engine.cells)), 0.0)
+                await until(lambda: made.world.asked)
+                made.world.watch.steps(2)
+                hang.set()
+                await until(lambda: made.engine.probes_done)
+                assert self.count(made, "fail", "connect") == 1
+
+    async def test_controls_are_never_in_a_window(self, sqlite_url):
+        everything = replace(window(0, 60), services=("crm", CONTROL))
+        async with made_on(sqlite_url, windows=(everything,)) as made:
+            made.world.answers[CONTROL] = at_once
+            async with running(made.engine):
+                await made.ask_all(CONTROL)
+        labels = {"service": CONTROL, "outcome": "fail", "kind": "connect"}
+        assert made.metric("monitor_probes_total", **labels) == 9
+
+    async def test_its_end_is_told_once(self, sqlite_url, thought):
+        def closings():
+            return [event for event in thought if isinstance(event, WindowClosed)]
+
+        async with made_on(sqlite_url, windows=(window(-10, 60),)) as made:
+            async with running(made.engine):
+                await until(lambda: thought)
+                made.world.watch.passes(59)
+                made.engine._nudge.set()
+                ticks = len(thought)
+                await until(lambda: len(thought) > ticks)
+                assert closings() == []
+                made.world.watch.steps(1)
+                made.engine._nudge.set()
+                await until(closings)
+                ticks = len(thought)
+                made.engine._nudge.set()
+                await until(lambda: len(thought) > ticks)
+            crm = {key for key in made.engine.cells if key.service == "crm"}
+            assert closings() == [WindowClosed(frozenset(crm))]
+
+    @pytest.mark.parametrize(("watched_until", "told"), [(-70, 0), (-40, 1), (-5, 0)])
+    async def test_one_that_an_earlier_process_saw_open_closes_at_the_start(
+        self, sqlite_url, thought, watched_until, told
+    ):
+        since = START + timedelta(seconds=watched_until)
+        windows = (window(-60, -10),)
+        async with (
+            made_on(sqlite_url, windows=windows, watched_until=since) as made,
+            running(made.engine),
+        ):
+            await until(lambda: any(isinstance(event, Tick) for event in thought))
+        assert sum(isinstance(event, WindowClosed) for event in thought) == told
+
+    async def test_what_still_fails_at_the_end_is_opened(self, sqlite_url, monkeypatch):
+        async with made_on(sqlite_url, windows=(window(-10, 3),), calendar=SUPPORT) as made:
+            made.world.answers["crm"] = at_once
+            monkeypatch.setattr(made.engine._stall, "held_up_since", lambda _sent: False)
+            async with running(made.engine):
+                await made.ask_all(CONTROL)
+                await made.ask_all()
+                began = made.world.watch.at
+                for _ in range(100):
+                    made.world.watch.passes(0.5)
+                    made.engine._nudge.set()
+                    await asyncio.sleep(0.02)
+                    if made.mind.open:
+                        break
+            (opened,) = made.mind.open.values()
+            assert opened.impact is Impact.ALL
+            assert 3 < (opened.detected_at - START).total_seconds() < 14
+            assert opened.began.before == began
+
+    async def test_it_is_shown_while_it_is_open(self, sqlite_url):
+        planned = replace(window(-10, 60), reason="a move", tenants=("acme", "b", "c", "d"))
+        async with made_on(sqlite_url, windows=(planned,)) as made:
+            (state,) = made.engine.services()
+            until_ = START + timedelta(seconds=60)
+            scope = "tenants acme, b, c and 1 more"
+            assert state.maintenance == WindowState("upgrade", until_, "a move", scope)
+            made.world.watch.passes(60)
+            assert made.engine.services()[0].maintenance is None
 
 
 class TestAnAwayStore:

@@ -2,6 +2,7 @@
 
 import math
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from monitor.model import (
     Phases,
     Target,
     Vantage,
+    WindowState,
 )
 from tests.web_fixtures import (
     CERTIFICATE,
@@ -198,8 +200,8 @@ def test_no_answer_has_status_code_zero(metrics):
 
 
 def test_counters_begin_at_zero_for_every_kind(metrics):
-    for kind in FailureKind:
-        labels = {"service": "crm", "outcome": "fail", "kind": kind.value}
+    for outcome, kind in product(("fail", "maintenance"), FailureKind):
+        labels = {"service": "crm", "outcome": outcome, "kind": kind.value}
         assert value(metrics, "monitor_probes_total", **labels) == 0
     for outcome in NoticeOutcome:
         labels = {"channel": "pager", "outcome": outcome.value}
@@ -216,6 +218,14 @@ def test_impact_is_a_state_set(metrics):
         for impact in Impact
     }
     assert shown == {"none": 0, "some": 0, "all": 1, "unknown": 0}
+
+
+def test_maintenance_is_active_while_a_window_is_open(metrics):
+    assert value(metrics, "monitor_maintenance_active", service="crm") == 0
+    metrics.service(service_state("crm", maintenance=WindowState("upgrade", NINE, "")))
+    assert value(metrics, "monitor_maintenance_active", service="crm") == 1
+    metrics.service(service_state("crm"))
+    assert value(metrics, "monitor_maintenance_active", service="crm") == 0
 
 
 def test_blind_means_that_no_vantage_is_believed(metrics):

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from monitor.cli import FINE, MISTAKEN, NOT_WELL, app
 from monitor.clock import real_clock
 from monitor.config import ConfigError, load_rules
-from monitor.model import Change, Dimension, FailureKind, Impact, Outcome, Rules
+from monitor.model import Change, Dimension, FailureKind, Impact, Once, Outcome, Rules, Window
 from monitor.replay import (
     HistoryError,
     Kind,
@@ -26,10 +26,10 @@ from monitor.replay import (
     spell_of,
 )
 from monitor.store import open_store
-from tests.day import CALENDAR
+from tests.day import CALENDAR, local
 from tests.estates import TENANTS, check, estate, service
 from tests.replay_fixtures import RecordedDay, cell, every, written
-from tests.simulation import black_hole, sometimes
+from tests.simulation import black_hole, refused, sometimes
 
 ALIKE = timedelta(milliseconds=20)
 PLACES = ("london", "leeds", "dublin")
@@ -390,6 +390,62 @@ def test_what_was_never_recorded_is_not_waited_for(replayed):
 
     (outage,) = replayed(lines, estate=estate()).outages
     assert outage.detected_at < at(3600 + 15 * 60)
+
+
+# --------------------------------------------------------------------------- maintenance
+
+
+@pytest.fixture(scope="module")
+def maintained():
+    """A recorded day with windows: one that fails inside only, two that overrun."""
+    day = RecordedDay("Mon 2026-11-23 07:00", estate(service("crm", check(of=TENANTS))))
+    day.maintenance("07:10", "07:30")
+    day.maintenance("08:00", "08:20:00.5")
+    day.maintenance("09:00", "09:20", tenants=("acme",))
+    day.fails("crm", "07:10:03", until="07:29", how=black_hole)
+    day.fails("crm", "08:05:03", until="08:40", how=refused)
+    day.fails("crm", "09:05:03", until="09:40", how=black_hole, target=("acme",))
+    return day.runs_until("10:30")
+
+
+def test_a_recorded_day_with_windows_is_judged_as_it_was(maintained, tmp_path):
+    file = written(tmp_path / "results", maintained.lines)
+    report = replay(read_history(file), Setting(maintained.estate, calendar=CALENDAR))
+
+    assert [outage.impact for outage in report.outages] == [Impact.ALL, Impact.SOME]
+    assert alike(report, maintained)
+    assert report.answered == report.asked
+
+
+def test_without_the_windows_what_was_recorded_as_maintenance_still_has_no_vote(
+    maintained, tmp_path
+):
+    file = written(tmp_path / "results", maintained.lines)
+    report = replay(read_history(file), Setting(estate(), calendar=CALENDAR))
+
+    detected = [outage.detected_at for outage in report.outages]
+    assert not [each for each in detected if each < local("2026-11-23 08:20")]
+
+
+def test_a_maintenance_line_keeps_its_kind(maintained, tmp_path):
+    kinds = {e["kind"] for e in map(json.loads, maintained.lines) if e["outcome"] == "maintenance"}
+    read = read_history(written(tmp_path / "results", maintained.lines)).lines
+
+    assert kinds == {"timeout", "connect"}
+    assert {line.failure for line in read if line.outcome is Outcome.MAINTENANCE} == kinds
+
+
+def test_failures_of_another_monitor_are_excused_in_a_window(replayed):
+    lines = every(60, 9000, fails=[(1800, 5400)], **cell("shared"))
+    watched = estate(service("crm", check(interval=60.0)), places={"london": "net-a"})
+    covered = Window("upgrade", Once(at(1700), at(3600)), ("crm",))
+
+    (told,) = replayed(lines, estate=watched).outages
+    (excused,) = replayed(lines, estate=replace(watched, windows=(covered,))).outages
+    assert told.detected_at < at(3600) < excused.detected_at
+    assert excused.began.before == told.began.before
+    longer = replace(covered, when=Once(at(1700), at(5500)))
+    assert replayed(lines, estate=replace(watched, windows=(longer,))).outages == ()
 
 
 # --------------------------------------------------------------------------- rules

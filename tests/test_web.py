@@ -25,6 +25,7 @@ from monitor.model import (
     Need,
     Notice,
     Outcome,
+    WindowState,
 )
 from monitor.net.secret import Secret
 from monitor.store import StoreError, open_store
@@ -47,6 +48,7 @@ CLOCK = Clock(lambda: NINE, lambda: 100.0)
 TOKEN = "tøken"  # not ASCII, so that the comparison has to cope
 AUTHORISED = {"Authorization": f"Bearer {TOKEN}".encode()}
 PUBLIC = "https://monitor.example"
+UPGRADE = WindowState("upgrade", NINE, SCRIPT, "checks sign-in")
 
 
 class FakeEngine:
@@ -234,6 +236,18 @@ async def test_services_are_told_as_the_engine_sees_them(web, engine):
     assert service["since"] == {"after": "2026-11-23T08:59:52Z", "before": "2026-11-23T09:00:00Z"}
     assert service["checks"][0]["failing"] == ["acme"]
     assert service["incidents"] == [3]
+
+
+async def test_a_service_in_maintenance_says_until_when_and_why(web, engine):
+    engine.states = (service_state("crm", maintenance=UPGRADE), service_state("sites"))
+    crm, sites = (await web.get("/api/v1/services")).json()["services"]
+    assert sites["maintenance"] is None
+    assert crm["maintenance"] == {
+        "name": "upgrade",
+        "until": "2026-11-23T09:00:00Z",
+        "reason": SCRIPT,
+        "scope": "checks sign-in",
+    }
 
 
 async def test_incidents_are_listed_newest_first_and_by_pages(web, store):
@@ -425,6 +439,14 @@ async def test_the_overview_shows_services_incidents_timeline_and_vantages(web, 
     assert "To be answered by" in page
     assert "<strong>opened</strong>" in page
     assert "control-1 fails" in page
+
+
+async def test_the_overview_says_what_is_in_maintenance(web, engine):
+    engine.states = (service_state("crm", maintenance=UPGRADE), service_state("sites"))
+    page = (await web.get("/")).text
+    assert page.count("in maintenance") == 1
+    assert "in maintenance (checks sign-in) until <time" in page
+    assert SCRIPT not in page
 
 
 async def test_the_overview_says_when_all_is_well(web):

@@ -108,7 +108,7 @@ def result_json(cell: Cell, result: Result) -> dict[str, Any]:
 
 
 def services_table(answer: Mapping[str, Any]) -> Table:
-    """Every service as a row."""
+    """Every service as a row; the last column only while something is being maintained."""
     rows = (
         (
             service["title"],
@@ -116,10 +116,22 @@ def services_table(answer: Mapping[str, Any]) -> Table:
             told((service["since"] or {}).get("before")),
             ", ".join(f"#{number}" for number in service["incidents"]),
             ", ".join(f"{check['name']} {check['phase']}" for check in service["checks"]),
+            _maintenance(service["maintenance"]),
         )
         for service in answer["services"]
     )
-    return _table(("service", "impact", "since", "incidents", "checks"), rows)
+    heads = ("service", "impact", "since", "incidents", "checks", "maintenance")
+    planned = any(service["maintenance"] for service in answer["services"])
+    return _table(heads, rows) if planned else _table(heads[:-1], (row[:-1] for row in rows))
+
+
+def _maintenance(window: Mapping[str, Any] | None) -> str:
+    """An open window: what of it, which, until when and why; "" for none."""
+    if window is None:
+        return ""
+    scope = f"{window['scope']}: " if window["scope"] else ""
+    reason = f", {window['reason']}" if window["reason"] else ""
+    return f"{scope}{window['name']} until {told(window['until'])}{reason}"
 
 
 def incidents_table(incidents: Iterable[Mapping[str, Any]]) -> Table:

@@ -6,8 +6,8 @@ How a file is read, each step on what the one before it left:
 2. The tree is validated against the outer shape (`shape`) and the settings that the core and the
    kinds of probes and channels declare (`spelling`, `kinds`). What is mistaken is noted and taken
    out, and the rest validated again (`reading`).
-3. What is left is examined for what its parts say of each other (`crosschecks`, `dates`,
-   `addresses`).
+3. What is left is examined for what its parts say of each other (`crosschecks`, `windows`,
+   `dates`, `addresses`).
 4. If nothing was noted, the finished `Config` is made (`build`); otherwise `ConfigError` has all
    mistakes, each as `file:line:column: path: what is wrong, and the remedy`.
 
@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from monitor.config import build, crosschecks, reading, tree
+from monitor.config import build, crosschecks, reading, tree, windows
 from monitor.config.build import Config
 from monitor.config.mistakes import ConfigError, Mistake, spelled
 from monitor.config.shape import History
@@ -40,7 +40,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         findings.add(flaw.path, flaw.message, flaw.place)
     findings.lost |= {flaw.path for flaw in flaws if flaw.lost}
     document = reading.document(root, findings, str(path.parent))
-    crosschecks.check_document(crosschecks.Case(document, root, findings))
+    case = crosschecks.Case(document, root, findings)
+    crosschecks.check_document(case)
+    windows.check_windows(case)
     if mistakes := findings.mistakes():
         raise ConfigError(mistakes)
     return build.config(path, document, root)

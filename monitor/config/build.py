@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.engine import make_url
 
 from monitor.channels import CHANNELS
-from monitor.config import crosschecks, dates
+from monitor.config import crosschecks, dates, windows
 from monitor.config.addresses import expanded, placeholders
 from monitor.config.crosschecks import near_words, rules_of, tenants_of, variables_of
 from monitor.config.kinds import Kinded
@@ -119,7 +119,8 @@ def _estate(document: Document) -> Estate:
     )
     services = tuple(_service(name, each, document) for name, each in document.services.items())
     controls = tuple(_control(each) for each in document.controls if each is not None)
-    return Estate(services, vantages or (Vantage("local", "local"),), controls)
+    here = (Vantage("local", "local"),)
+    return Estate(services, vantages or here, controls, windows.windows(document))
 
 
 def _service(name: str, shape: ServiceShape, document: Document) -> Service:

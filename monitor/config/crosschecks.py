@@ -20,15 +20,18 @@ from monitor.config import dates
 from monitor.config.addresses import EVERYWHERE, expanded, placeholders, url_mistake
 from monitor.config.kinds import Kinded
 from monitor.config.mistakes import Path
-from monitor.config.reading import Findings
+from monitor.config.reading import Findings, may_be_none
 from monitor.config.rules import IMPOSSIBLE
 from monitor.config.shape import TENANT_KEYS, Document, ServiceShape
 from monitor.config.spelling import Shape
-from monitor.config.tree import Node, at, walk
+from monitor.config.tree import Node, at, names_under, walk
 from monitor.config.variables import Substituted
 from monitor.model import CONTROL, MONITOR, EvidenceKind, Need, Role, Rules
 
 SHARED_TARGET = "shared"
+ALL = "all"
+"""In place of names of services: every one."""
+
 CONTROL_INTERVAL = 10.0
 CONTROL_TIMEOUT = 5.0
 CONTROLS_NEEDED = 3
@@ -89,8 +92,7 @@ def sensitive_headers(root: Node) -> Iterable[tuple[Path, Node]]:
 
 def _empty_items(case: Case) -> None:
     for path, node in walk(case.root):
-        item = path and isinstance(path[-1], int) and path[-2] in {"checks", "controls"}
-        if item and node.value is None and path not in case.findings.lost:
+        if may_be_none(path) and node.value is None and path not in case.findings.lost:
             case.findings.add(path, "is empty: describe it, or remove the `-`")
 
 
@@ -166,11 +168,9 @@ def _tenants(case: Case) -> None:
         if name == SHARED_TARGET:
             case.findings.add(("tenants", name), "is a reserved name: choose another")
         for key in tenant.__pydantic_extra__ or {}:
-            near = difflib.get_close_matches(key, TENANT_KEYS, n=1)
-            if near:
-                case.findings.add(
-                    ("tenants", name, key), f"is not a known key; did you mean `{near[0]}`?"
-                )
+            hint = near_words(key, TENANT_KEYS)
+            if hint:
+                case.findings.add(("tenants", name, key), f"is not a known key{hint}")
 
 
 def _rules(shape: Shape, default: Rules, path: Path, case: Case) -> None:
@@ -214,7 +214,7 @@ def _controls(case: Case) -> None:
 
 def _service(name: str, service: ServiceShape, case: Case) -> None:
     path = ("services", name)
-    if name in {CONTROL, MONITOR}:
+    if name in {CONTROL, MONITOR, ALL}:
         case.findings.add(path, "is a reserved name: choose another")
     _rules(service.rules, rules_of(case.document.rules, Rules()), (*path, "rules"), case)
     _once(service.depends_on, (*path, "depends_on"), case)
@@ -261,7 +261,7 @@ def _check(
         case.findings.add(
             (*path, "real_users"), "is counted elsewhere and read here: write `evidence: passive`"
         )
-    known = _names_under(case.root, "tenants")
+    known = names_under(case.root, "tenants")
     for index, name in enumerate(check.own.tenants or ()):
         if name not in known:
             case.findings.add(
@@ -301,10 +301,10 @@ def _variables(wanted: Iterable[str], tenants: Iterable[str], path: Path, case: 
     for name in dict.fromkeys(wanted):
         lacking = [each for each, variables in given.items() if name not in variables]
         if lacking:
-            near = near_words(name, given[lacking[0]])
+            hint = near_words(name, given[lacking[0]])
             more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
             who = ", ".join(lacking[:3]) + more
-            message = f"`{{{name}}}` has no value for {who}: add `{name}:` to them{near}"
+            message = f"`{{{name}}}` has no value for {who}: add `{name}:` to them{hint}"
             case.findings.add(path, message)
 
 
@@ -369,11 +369,6 @@ def _channels(case: Case) -> None:
             case.findings.add(
                 ("channels",), f"nobody is told as {role}: add `{role}` to the roles of a channel"
             )
-
-
-def _names_under(root: Node, key: str) -> tuple[str, ...]:
-    node = at(root, (key,))
-    return tuple(node.value) if node is not None and isinstance(node.value, dict) else ()
 
 
 def near_words(name: str, known: Iterable[str]) -> str:

@@ -85,6 +85,12 @@ def document(root: Node, findings: Findings, folder: str) -> Document:
                 findings.lost.add(_path(error.errors()[0]["loc"], root, last_is_absent=False)[:1])
 
 
+def may_be_none(path: Path) -> bool:
+    """Whether a path is of an item that becomes None when it is mistaken: a check or control."""
+    of_list = len(path) > 1 and isinstance(path[-1], int)
+    return of_list and path[0] in {"services", "controls"} and path[-2] in {"checks", "controls"}
+
+
 def known_keys(model: Any = Document, path: Path = ()) -> dict[Path, tuple[str, ...]]:
     """The keys of every mapping a file may hold, by its path.
 
@@ -216,6 +222,6 @@ def _known() -> dict[Path, tuple[str, ...]]:
 
 def _nearest(path: Path) -> Path:
     """What is taken out for a mistake at a path: a key, or an item that may be None."""
-    while isinstance(path[-1], int) and path[-2] not in {"checks", "controls"}:
+    while isinstance(path[-1], int) and not may_be_none(path):
         path = path[:-1]
     return path

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -43,6 +43,7 @@ TENANT_KEYS = ("group", "deployment", "canary")
 _KINDS = {kind: each.options for kind, each in PROBES.items()}
 _CHANNEL_KINDS = {kind: each.options for kind, each in CHANNELS.items()}
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+_INSTANT = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,26 @@ def _hours(value: object) -> tuple[time, time]:
     return opens, closes
 
 
+def _weekly(value: object) -> tuple[int, time, time]:
+    day, _, span = str(value).partition(" ")
+    match = _HOURS.fullmatch(span)
+    if day not in DAYS or match is None:
+        raise ValueError(f"{shown(value)} is no weekly time: write sun 02:00-04:00")
+    begins, ends = time(int(match[1]), int(match[2])), time(int(match[3]), int(match[4]))
+    if begins == ends:
+        raise ValueError(f"{shown(value)} ends as it begins: write sun 02:00-04:00")
+    return DAYS.index(day), begins, ends
+
+
+def _instant(value: object) -> datetime:
+    try:
+        if _INSTANT.fullmatch(str(value)):
+            return datetime.fromisoformat(str(value))
+    except ValueError:
+        pass
+    raise ValueError(f"{shown(value)} is no date and time: write 2030-11-29T22:00")
+
+
 def _date(value: object) -> date:
     try:
         return date.fromisoformat(str(value))
@@ -107,6 +128,8 @@ def _empty_is_none(value: object) -> object:
 
 
 Hours = Annotated[tuple[time, time], PlainValidator(_hours)]
+WeeklyHours = Annotated[tuple[int, time, time], PlainValidator(_weekly)]
+Instant = Annotated[datetime, PlainValidator(_instant)]
 Day = Annotated[date, PlainValidator(_date)]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(one_or_many)]
@@ -231,6 +254,18 @@ class ServiceShape(Shape):
     checks: tuple[Check | None, ...]
 
 
+class WindowShape(Shape):
+    """A declared maintenance: once or weekly, of which services; a naive time is local."""
+
+    begins: Instant | None = None
+    ends: Instant | None = None
+    weekly: WeeklyHours | None = None
+    services: Names
+    checks: Names | None = None
+    tenants: Names | None = None
+    reason: Text = ""
+
+
 class Document(Shape):
     """A whole file. Items of lists that could not be read are None."""
 
@@ -250,4 +285,5 @@ class Document(Shape):
     controls: tuple[Control | None, ...] = ()
     tenants: dict[Name, TenantShape] = Field(default_factory=dict)
     services: dict[Name, ServiceShape] = Field(default_factory=dict)
+    maintenance: dict[Name, WindowShape] = Field(default_factory=dict)
     channels: dict[Name, Channel] | None = None

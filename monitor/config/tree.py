@@ -124,6 +124,12 @@ def child(node: Node, step: str | int) -> Node | None:
     return None
 
 
+def names_under(root: Node, key: str) -> tuple[str, ...]:
+    """The names in a section of the file, whether what they name is valid or not."""
+    node = child(root, key)
+    return tuple(node.value) if node is not None and isinstance(node.value, dict) else ()
+
+
 def walk(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
     """Every node below, itself included, with its path."""
     yield path, node

@@ -273,7 +273,14 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
     history = config.history
     recorder = Recorder(Path(history.record), history.record_max_bytes) if history.record else None
     engine = Engine(
-        mind, store, _probes(net), clock, metrics, committed=delivery.wake, recorder=recorder
+        mind,
+        store,
+        _probes(net),
+        clock,
+        metrics,
+        committed=delivery.wake,
+        recorder=recorder,
+        watched_until=min(store.seen_at, now.at),
     )
     scheduler = AsyncIOScheduler(timezone="UTC")
     loop = asyncio.get_running_loop()

@@ -26,12 +26,14 @@ from monitor.model import CellKey, Outcome, Result
 class Ledger:
     """The results of one unit, as far as they are remembered.
 
-    `failing` are the cells whose last vote was FAIL; `part` is what is known to fail, so that it
+    `failing` are the cells whose last vote was FAIL, `excused` those that answered last in a
+    maintenance window; `part` is what is known to fail, so that it
     marks the start of nothing new; `recovering` says that sweeps are good again.
     """
 
     __slots__ = (
         "demotion",
+        "excused",
         "failing",
         "lockout",
         "memories",
@@ -55,6 +57,7 @@ class Ledger:
         self.lockout = Lockout(population)
         self.demotion = Demotion(population)
         self.failing: dict[CellKey, None] = {}
+        self.excused: set[CellKey] = set()
         self.part: FailingSet | None = None
         self.recovering = False
         self.suspected = Span(None, 0.0)
@@ -71,6 +74,10 @@ class Ledger:
             self.failing.pop(memory.key, None)
         elif vote is False:
             self.failing[memory.key] = None
+        if result.outcome is Outcome.MAINTENANCE:
+            self.excused.add(memory.key)
+        elif self.excused:
+            self.excused.discard(memory.key)
         if seen:
             self._trace(memory, result, vote)
         return vote
@@ -92,6 +99,14 @@ class Ledger:
             self.memories, self.population.cells, since
         )
 
+    def silent_cells(self) -> set[CellKey]:
+        """The cells whose FAIL would not vote now: demoted ones, and those in a window."""
+        return self.demotion.demoted | self.excused
+
+    def excused_in(self, part: FailingSet | None) -> bool:
+        """Whether something of a part has failed last in a maintenance window."""
+        return any(inside(self.population, part, cell) for cell in self.excused)
+
     def failing_in(self, part: FailingSet) -> Iterable[CellKey]:
         """The cells of a part that fail now."""
         return [cell for cell in self.failing if inside(self.population, part, cell)]
@@ -103,9 +118,9 @@ class Ledger:
         return False if votes else None
 
     def _trace(self, memory: Memory, result: Result, vote: bool | None) -> None:
-        in_window = result.outcome is Outcome.MAINTENANCE and memory.worked
+        excused = result.outcome is Outcome.MAINTENANCE and result.failure is not None
         if vote is True:
             self.turning.passed(result)
-        elif vote is False or in_window:
+        elif vote is False or (excused and memory.worked):
             known = inside(self.population, self.part, memory.key)
             self.turning.failed(result, known=known, recovering=self.recovering)

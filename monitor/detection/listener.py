@@ -21,7 +21,7 @@ from monitor.detection.outages import Track
 from monitor.detection.phase import Phase
 from monitor.detection.population import Memory, Population
 from monitor.detection.recovery import Recovery
-from monitor.detection.rounds import Counted, FailingSet, Finding, Round, count
+from monitor.detection.rounds import Counted, FailingSet, Finding, Round, Silent, count
 from monitor.detection.series import Series
 from monitor.detection.sight import Sight
 from monitor.detection.signals import Action, Declared
@@ -44,7 +44,7 @@ class Listener:
         self.others: Sequence[Listener] = ()
         self._sight = sight
         self._ledger = Ledger(population, memories, sight)
-        self._series = Series(population, sight)
+        self._series = Series(population, sight, self._ledger)
         self._says = Declarations(self._ledger)
         self._recovery = Recovery(population.rules, sight)
         self.outages = self._says.outages
@@ -165,7 +165,8 @@ class Listener:
         for cell in cells:
             look.answer(cell, self._vote(self._ledger.memories[cell], now))
         healthy = self._sight.healthy(now)
-        return count(look, healthy, self.population.group_of, self.rules)
+        silent = Silent(excused=self._ledger.excused)
+        return count(look, healthy, self.population.group_of, self.rules, silent)
 
     def _vote(self, memory: Memory, now: float) -> bool | None:
         """PASS at once, FAIL after two bad periods, nothing when it was not heard of lately."""

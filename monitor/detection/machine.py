@@ -72,7 +72,7 @@ class Machine:
         self._sight = sight
         self._doubt = doubt
         self._ledger = Ledger(population, memories, sight)
-        self._series = Series(population, sight, self._ledger.demotion.demoted)
+        self._series = Series(population, sight, self._ledger)
         self._says = Declarations(self._ledger)
         self.outages = self._says.outages
         self._opinion: SecondOpinion | None = None
@@ -119,12 +119,9 @@ class Machine:
 
     def window_closed(self, cells: frozenset[CellKey], now: float) -> list[Action]:
         """A maintenance window has ended: what failed in it is asked again at once."""
-        memories = self._ledger.memories
-        mine = (memories[cell] for cell in self.population.cells if cell in cells)
-        failing = any(memory.outcome is Outcome.MAINTENANCE for memory in mine)
-        if not failing or self.phase in (Phase.ROUNDS, Phase.ALL):
+        if self.phase is Phase.ALL or not self._ledger.excused & cells:
             return []
-        if self._opinion is None:
+        if self.phase in (Phase.UP, Phase.PARTIAL):
             self._ledger.suspect(now)
             self._rest = self.phase
         return self._begin_rounds(now)
@@ -297,8 +294,8 @@ class Machine:
     def _planned(self, now: float) -> dict[CellKey, int]:
         healthy = self._sight.healthy(now)
         if not self._tries:
-            ledger = self._ledger
-            return votes_planned(self.population, ledger.failing, healthy, ledger.demotion.demoted)
+            silent = self._ledger.silent_cells()
+            return votes_planned(self.population, self._ledger.failing, healthy, silent)
         self._trials.append(now)
         return trials_planned(self.population, healthy, turn=self._series.started)
 
@@ -355,7 +352,8 @@ class Machine:
             said = self._says.doubted(last, now) if doubted else self._everyone(reason, last, now)
             return list(said)
         if self._series.is_quiet(of_share=self._may_be_share()):
-            return list(self._settle(now))
+            waits = self._ledger.excused_in(self.part)
+            return [] if waits else list(self._settle(now))
         if self._series.undecided():
             return []
         return list(self._declare_part(now))

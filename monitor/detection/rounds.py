@@ -18,9 +18,10 @@ Only votes from vantages that are healthy when the round closes count.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from monitor.model import CellKey, Dimension, Rules
 
@@ -129,7 +130,14 @@ class Counted:
         return frozenset(name for name, tally in self.by[dimension].items() if tally.mostly_fails())
 
 
-Grouping = Callable[[CellKey], str]
+class Silent(NamedTuple):
+    """Cells whose FAIL does not vote: demoted ones, and those excused by a maintenance window."""
+
+    demoted: Collection[CellKey] = frozenset()
+    excused: Collection[CellKey] = frozenset()
+
+
+_NOT_SILENT = Silent()
 
 
 def count(
@@ -137,9 +145,12 @@ def count(
     healthy: Iterable[str],
     group_of: Mapping[CellKey, str],
     rules: Rules,
-    demoted: Collection[CellKey] = (),
+    silent: Silent = _NOT_SILENT,
 ) -> Counted:
-    """Add up a round as seen from the vantages that are healthy now, and name its finding."""
+    """Add up a round as seen from the vantages that are healthy now, and name its finding.
+
+    Excused cells are no part of it.
+    """
     sight = tuple(healthy)
     places: set[tuple[Dimension, str]] = set()
     total = Tally()
@@ -148,12 +159,14 @@ def count(
         Dimension.GROUP: defaultdict(Tally),
         Dimension.VANTAGE: defaultdict(Tally),
     }
-    cells = [cell for cell in round_.planned if cell.vantage in sight]
+    cells = [
+        cell for cell in round_.planned if cell.vantage in sight and cell not in silent.excused
+    ]
     heard = 0
     for cell in cells:
         passed, failed = round_.passed[cell], round_.failed[cell]
         heard += passed + failed > 0
-        if not demoted or cell not in demoted:
+        if cell not in silent.demoted:
             places.add((Dimension.VANTAGE, cell.vantage))
             places.add((Dimension.GROUP, group_of[cell]))
         for tally in (

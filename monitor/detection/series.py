@@ -12,14 +12,16 @@ if the first finds otherwise. From a series one can read:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from monitor.detection.ledger import Ledger
 from monitor.detection.population import Population
 from monitor.detection.rounds import (
     Counted,
     FailingSet,
     Finding,
     Round,
+    Silent,
     count,
     failing_set,
     survivors,
@@ -37,7 +39,7 @@ class Series:
     """The open rounds of one unit, and those closed since the series began."""
 
     __slots__ = (
-        "_demoted",
+        "_ledger",
         "_path",
         "_population",
         "_rules",
@@ -53,12 +55,9 @@ class Series:
         "started",
     )
 
-    def __init__(
-        self, population: Population, sight: Sight, demoted: Collection[CellKey] = ()
-    ) -> None:
-        """`demoted` are the cells, now and later, whose FAIL does not vote."""
+    def __init__(self, population: Population, sight: Sight, ledger: Ledger) -> None:
         self._population = population
-        self._demoted = demoted
+        self._ledger = ledger
         self.started = 0
         self._rules: Rules = population.rules
         self._sight = sight
@@ -148,8 +147,8 @@ class Series:
         round_ = self.open.pop(0)
         round_.closed = True
         healthy = self._sight.healthy(now)
-        group_of = self._population.group_of
-        counted = count(round_, healthy, group_of, self._rules, self._demoted)
+        silent = Silent(self._ledger.demotion.demoted, self._ledger.excused)
+        counted = count(round_, healthy, self._population.group_of, self._rules, silent)
         self.take(counted, now)
         return counted
 

@@ -14,7 +14,9 @@ Probes are tasks of the engine's own group: whatever leaves one, or fails in thi
 saw, ends the process.
 
 A probe whose time was disturbed by ourselves (the loop stalled, the wall clock stepped) and which
-failed becomes INVALID: it says something of this host and nothing of the target.
+failed becomes INVALID: it says something of this host and nothing of the target. One that was sent
+in a maintenance window and failed becomes MAINTENANCE, and the end of a window is told to the judge
+on the next tick (`monitor.maintenance` has the rules).
 """
 
 from __future__ import annotations
@@ -26,12 +28,13 @@ from datetime import datetime
 
 from monitor import judge
 from monitor.clock import Clock, Now
-from monitor.detection import Event, Probe, Sent, Tick, wake_at
+from monitor.detection import Event, Probe, Sent, Tick, WindowClosed, wake_at
 from monitor.engine.recorder import Recorder
 from monitor.engine.stall import StallWatch
 from monitor.engine.view import service_states, vantage_states
 from monitor.engine.writing import Writing
 from monitor.judge import Mind
+from monitor.maintenance import WindowWatch, excused
 from monitor.metrics import Metrics
 from monitor.model import (
     CONTROL,
@@ -72,10 +75,13 @@ class Engine:
         *,
         committed: Callable[[], None],
         recorder: Recorder | None = None,
+        watched_until: datetime | None = None,
     ) -> None:
         """`probes` by kind; `committed` is called after every commit that owes notices.
 
-        A `recorder` is given every result, and is closed by `finish`.
+        A `recorder` is given every result, and is closed by `finish`. `watched_until` is when an
+        earlier process saw last: a maintenance window that was open then and is over now closes
+        on the first tick.
         """
         self._mind = mind
         self._recorder = recorder
@@ -84,6 +90,7 @@ class Engine:
         self._metrics = metrics
         self._wake_delivery = committed
         self.cells = {cell.key: cell for cell in mind.estate.cells()}
+        self._windows = WindowWatch(mind.estate, watched_until or clock.wall())
         self._seen: set[CellKey] = set()
         self._soon_due = [k for k, c in self.cells.items() if c.check.interval <= _SOON]
         self._proven: set[tuple[CellKey, str]] = set()
@@ -142,9 +149,11 @@ class Engine:
         now = self._clock.now()
         deadline = cell.check.timeout
         ask = Ask(self._mind.mint(now.at), deadline, fresh)
-        self._think(Sent(cell.key, ask.id, now.mono, deadline), now)
+        window = self._windows.covering(cell.key, now.at)
+        if window is None:
+            self._think(Sent(cell.key, ask.id, now.mono, deadline), now)
         result = await self._probes[cell.check.kind](cell, ask)
-        result = self._believed(result)
+        result = excused(self._believed(result), window)
         self._metrics.result(cell, result, max(0.0, now.mono - planned))
         self._keep(cell, result)
         if self._recorder is not None:
@@ -182,11 +191,16 @@ class Engine:
         while True:
             now = self._clock.now()
             self._last_tick = now.mono
+            closed = self._windows.closed(now.at)
+            if closed:
+                self._think(WindowClosed(closed), now)
             self._think(Tick(), now)
             if now.mono - self._shown_at >= _TICK_EVERY:
                 self._shown_at = now.mono
                 self._show(now)
             wait = wake_at(self._mind.detection) - self._clock.monotonic()
+            if self._windows.next_change is not None:
+                wait = min(wait, (self._windows.next_change - now.at).total_seconds())
             self._nudge.clear()
             await self._sleep(min(_TICK_EVERY, max(_TICK_AGAIN, wait)))
 
@@ -256,7 +270,7 @@ class Engine:
 
     def services(self) -> tuple[ServiceState, ...]:
         """Every service as it looks now, in the order of the configuration."""
-        return service_states(self._mind)
+        return service_states(self._mind, self._clock.wall())
 
     def vantages(self) -> tuple[VantageState, ...]:
         """Every vantage as it looks now."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from monitor.detection import Unit
 from monitor.judge import Mind
+from monitor.maintenance import last_to_close, open_until
 from monitor.model import (
     Check,
     CheckState,
@@ -16,8 +18,11 @@ from monitor.model import (
     ServiceState,
     Stage,
     VantageState,
+    Window,
+    WindowState,
 )
 
+_TENANTS_NAMED = 3
 _GRAVITY = {Impact.NONE: 0, Impact.UNKNOWN: 1, Impact.SOME: 2, Impact.ALL: 3}
 
 
@@ -25,16 +30,16 @@ Units = Mapping[tuple[str, str], list[Unit]]
 """The machines of a check, by service and check."""
 
 
-def service_states(mind: Mind) -> tuple[ServiceState, ...]:
-    """Every service, in the order of the configuration."""
+def service_states(mind: Mind, at: datetime) -> tuple[ServiceState, ...]:
+    """Every service as it looks at `at`, in the order of the configuration."""
     machines: defaultdict[tuple[str, str], list[Unit]] = defaultdict(list)
     for unit, machine in mind.detection.machines.items():
         service, check, *_ = unit.split("/")
         machines[service, check].append(machine)
-    return tuple(_service_state(mind, machines, service) for service in mind.estate.services)
+    return tuple(_service_state(mind, machines, service, at) for service in mind.estate.services)
 
 
-def _service_state(mind: Mind, machines: Units, service: Service) -> ServiceState:
+def _service_state(mind: Mind, machines: Units, service: Service, at: datetime) -> ServiceState:
     """One service: the gravest of its outages that is going on, else the one being watched."""
     outages = [o for o in mind.outages.values() if o.service == service.name]
     going_on = [o for o in outages if o.watch_until is None]
@@ -56,7 +61,28 @@ def _service_state(mind: Mind, machines: Units, service: Service) -> ServiceStat
             for check in service.checks
         ),
         incidents=tuple(sorted(i.number for i in incidents)),
+        maintenance=_window_state(mind.estate.windows, service.name, at),
     )
+
+
+def _window_state(windows: Iterable[Window], service: str, at: datetime) -> WindowState | None:
+    """The open window of a service, of several the one that closes last."""
+    window = last_to_close((each for each in windows if service in each.services), at)
+    until = None if window is None else open_until(window, at)
+    if window is None or until is None:
+        return None
+    return WindowState(window.name, until, window.reason, _scope(window))
+
+
+def _scope(window: Window) -> str:
+    """What of its services a window covers, in words; "" for all."""
+    said = []
+    if window.checks is not None:
+        said.append(f"checks {', '.join(window.checks)}")
+    if window.tenants is not None:
+        named, more = window.tenants[:_TENANTS_NAMED], len(window.tenants) - _TENANTS_NAMED
+        said.append(f"tenants {', '.join(named)}" + (f" and {more} more" if more > 0 else ""))
+    return " for ".join(said)
 
 
 def _check_state(machines: list[Unit], check: Check, going_on: list[Outage]) -> CheckState:

@@ -112,6 +112,8 @@ class Metrics:
         services = frozenset(service.name for service in estate.services)
         for name, impact in product(self._services - services, Impact):
             self._gauges["monitor_service_impact"].remove(name, impact)
+        for name in self._services - services:
+            self._gauges["monitor_maintenance_active"].remove(name)
         self._services = services
         for name in self._healthy.keys() - {vantage.name for vantage in estate.vantages}:
             del self._healthy[name]
@@ -141,7 +143,9 @@ class Metrics:
     # ----------------------------------------------------------------- what is concluded
 
     def service(self, state: ServiceState) -> None:
-        """Show the present impact on a service."""
+        """Show the present impact on a service, and whether it is being maintained."""
+        active = state.maintenance is not None
+        self._gauges["monitor_maintenance_active"].labels(state.name).set(active)
         for impact in Impact:
             self._gauges["monitor_service_impact"].labels(state.name, impact).set(
                 impact is state.impact
@@ -264,10 +268,12 @@ def _foreseen(estate: Estate, channels: Sequence[str]) -> Mapping[str, Iterable[
     """The label values that can be foreseen, by family."""
     services = [service.name for service in estate.services]
     subjects = [*services, MONITOR]
-    ends = [(Outcome.FAIL.value, kind.value) for kind in FailureKind]
-    ends += [(outcome.value, _NO_KIND) for outcome in Outcome if outcome is not Outcome.FAIL]
+    failing = (Outcome.FAIL, Outcome.MAINTENANCE)
+    ends = [(outcome.value, kind.value) for outcome in failing for kind in FailureKind]
+    ends += [(outcome.value, _NO_KIND) for outcome in Outcome if outcome not in failing]
     return {
         "monitor_service_impact": product(services, Impact),
+        "monitor_maintenance_active": product(services),
         "monitor_incidents_open": product(subjects, Priority),
         "monitor_incidents_total": product(subjects, Priority, DecisionReason),
         "monitor_outage_age_seconds": product(subjects, Priority),

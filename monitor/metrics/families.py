@@ -83,6 +83,11 @@ MONITOR_FAMILIES = (
         "State set: 1 for the present impact on the service (none, some, all, unknown), else 0",
     ),
     _gauge(
+        "monitor_maintenance_active",
+        ("service",),
+        "1 while a maintenance window of the service, or of a part of it, is open, else 0",
+    ),
+    _gauge(
         "monitor_incidents_open",
         ("service", "priority"),
         "Incidents that are not resolved",

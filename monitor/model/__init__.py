@@ -21,6 +21,7 @@ from monitor.model.concluded import (
     VerdictReason,
 )
 from monitor.model.decided import ClosedReason, Decision, DecisionReason, Priority, Role
+from monitor.model.planned import Once, Weekly, Window
 from monitor.model.promised import (
     Action,
     Change,
@@ -34,7 +35,7 @@ from monitor.model.promised import (
     TimelineEvent,
 )
 from monitor.model.seen import Certificate, Evidence, FailureKind, Outcome, Phases, Result
-from monitor.model.shown import CheckState, ServiceState, VantageState
+from monitor.model.shown import CheckState, ServiceState, VantageState, WindowState
 from monitor.model.watched import (
     CONTROL,
     MONITOR,
@@ -91,6 +92,7 @@ __all__ = [
     "Need",
     "Notice",
     "NoticeState",
+    "Once",
     "Outage",
     "Outcome",
     "Phases",
@@ -107,4 +109,7 @@ __all__ = [
     "VantageState",
     "Verdict",
     "VerdictReason",
+    "Weekly",
+    "Window",
+    "WindowState",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from monitor.model.concluded import Impact, Interval, Stage
 from monitor.model.watched import Audience, Need
@@ -20,6 +21,16 @@ class CheckState:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowState:
+    """An open maintenance window; `scope` says what of the service it covers, "" for all."""
+
+    name: str
+    until: datetime
+    reason: str
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceState:
     """What a service looks like now; `since` is when its present trouble began, if any."""
 
@@ -32,6 +43,7 @@ class ServiceState:
     known_by: str
     checks: tuple[CheckState, ...]
     incidents: tuple[int, ...] = ()
+    maintenance: WindowState | None = None
 
 
 @dataclass(frozen=True, slots=True)

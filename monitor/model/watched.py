@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from monitor.model.planned import Window
+
 
 class Audience(StrEnum):
     """Whom a service serves, and so how "everyone" reads in a sentence."""
@@ -226,7 +228,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Estate:
-    """Everything that is watched, and from where.
+    """Everything that is watched, from where, and when it is being maintained.
 
     `controls` are checks of the reserved service CONTROL, probed from every vantage.
     """
@@ -234,6 +236,7 @@ class Estate:
     services: tuple[Service, ...]
     vantages: tuple[Vantage, ...]
     controls: tuple[Check, ...]
+    windows: tuple[Window, ...] = ()
 
     def cells(self) -> tuple[Cell, ...]:
         """Every cell of every service and control, in the order of the configuration."""

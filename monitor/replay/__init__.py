@@ -26,15 +26,26 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from math import inf
 from operator import itemgetter
 from typing import Any
 
 from monitor import detection, judge
 from monitor.clock import Now
-from monitor.detection import Event, Probe, Sent, Tick, wake_at
+from monitor.detection import Event, Probe, Sent, Tick, WindowClosed, wake_at
 from monitor.hours import Calendar
 from monitor.judge import Mind
-from monitor.model import CONTROL, CellKey, Estate, Evidence, Incident, Outage, Result
+from monitor.maintenance import WindowWatch, excused
+from monitor.model import (
+    CONTROL,
+    CellKey,
+    Estate,
+    Evidence,
+    Incident,
+    Outage,
+    Outcome,
+    Result,
+)
 from monitor.policy import PolicySettings
 from monitor.replay.comparing import Difference, Kind, Spell, compare, read_spells, spell_of
 from monitor.replay.estates import estate_of, for_replay, paced, recorded_part, ruled
@@ -158,6 +169,7 @@ class _Run:
         self._last = datetime.fromtimestamp(history.lines[-1].at, UTC)
         self._paced = not history.answers_rounds
         self._waits = waits
+        self._windows = WindowWatch(estate, self._began)
         self._mind = _mind(estate, history, setting)
         self._fingerprints = {c.key: c.target.fingerprint for c in estate.cells()}
         self._patience = {c.key: c.check.timeout + 2.0 for c in estate.cells()}
@@ -178,25 +190,26 @@ class _Run:
         now = at - self._start
         self._pass_time(now)
         id_ = line.id or f"{line.cell}@{line.sent}"
+        window = self._windows.covering(line.cell, datetime.fromtimestamp(line.sent, UTC))
         if left:
-            self._think(Sent(line.cell, id_, now, self._waits[line.cell]))
+            if window is None and line.outcome is not Outcome.MAINTENANCE:
+                self._think(Sent(line.cell, id_, now, self._waits[line.cell]))
             return
         sent = line.sent - self._start + (_ASKED_LATER if line.asked else _LATER)
         self._taken += 1
         self._note_answer(line.cell, sent)
-        self._think(
-            Result(
-                id_,
-                line.cell,
-                self._fingerprints[line.cell],
-                sent,
-                max(now, sent),
-                datetime.fromtimestamp(line.at, UTC),
-                line.outcome,
-                line.failure,
-                evidence=Evidence(message=line.message) if line.message else _NOTHING,
-            )
+        seen = Result(
+            id_,
+            line.cell,
+            self._fingerprints[line.cell],
+            sent,
+            max(now, sent),
+            datetime.fromtimestamp(line.at, UTC),
+            line.outcome,
+            line.failure,
+            evidence=Evidence(message=line.message) if line.message else _NOTHING,
         )
+        self._think(excused(seen, window))
 
     def report(self, lines: int) -> Report:
         """What it has come to so far, of so many lines."""
@@ -230,7 +243,7 @@ class _Run:
             self._noticed = self._now = until
             return
         state = self._mind.detection
-        while (due := wake_at(state)) <= until:
+        while (due := min(wake_at(state), self._window_change())) <= until:
             moment = due if due > self._noticed else self._noticed + _AGAIN
             if moment > until:
                 break
@@ -243,7 +256,15 @@ class _Run:
         # Between two lines nothing was missed: it is not a pause of the host, however long.
         self._mind.detection.last_tick = moment
         self._noticed = self._now = moment
+        closed = self._windows.closed(self._at(moment))
+        if closed:
+            self._think(WindowClosed(closed))
         self._think(Tick())
+
+    def _window_change(self) -> float:
+        """When a maintenance window opens or closes next; infinity when none does."""
+        change = self._windows.next_change
+        return inf if change is None else (change - self._began).total_seconds()
 
     def _at(self, mono: float) -> datetime:
         return self._began + timedelta(seconds=mono)

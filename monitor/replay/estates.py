@@ -78,6 +78,7 @@ def recorded_part(estate: Estate, cells: Collection[CellKey]) -> Estate:
         tuple(service for service in services if service.checks),
         tuple(vantage for vantage in estate.vantages if vantage.name in seen_from),
         kept(estate.controls),
+        estate.windows,
     )
 
 

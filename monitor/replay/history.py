@@ -120,7 +120,7 @@ class _Reading:
         at = instant_of(said, "at", flaws)
         outcome = word_of(said, "outcome", _OUTCOMES, flaws) or Outcome.INVALID
         failure = None
-        if outcome is Outcome.FAIL:
+        if outcome in (Outcome.FAIL, Outcome.MAINTENANCE):
             failure = word_of(said, "kind", _KINDS, flaws, FailureKind.STATUS)
         return Line(
             at,

@@ -70,6 +70,15 @@ class CheckShape(Shape):
     failing: list[str] = Field(description="The failing targets, groups or vantages")
 
 
+class WindowShape(Shape):
+    """An open maintenance window: what fails in it is not told before it ends."""
+
+    name: str
+    until: datetime
+    reason: str = Field(description="Empty when none was given")
+    scope: str = Field(description="What of the service it covers, empty for all")
+
+
 class ServiceShape(Shape):
     """One service as it looks now."""
 
@@ -82,6 +91,7 @@ class ServiceShape(Shape):
     known_by: str = Field(description="How this is known")
     checks: list[CheckShape]
     incidents: list[int] = Field(description="Numbers of its open incidents")
+    maintenance: WindowShape | None = Field(description="Null while no window is open")
 
 
 class ServiceList(Shape):
