@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 
 from monitor import judge
 from monitor.clock import Now
+from monitor.engine.recalled import recalled_span
 from monitor.hours import Calendar
 from monitor.judge import Mind
-from monitor.model import Channel, Role
+from monitor.model import CONTROL, Channel, Result, Role
 from monitor.policy import PolicySettings
 from tests.simulation import Simulation, of, refused
 
@@ -58,6 +59,7 @@ class Day(Simulation):
         )
         self.changes = []
         self.written = {}
+        self.recorded = []
         if like is not None:
             self._take_up(like)
 
@@ -83,6 +85,11 @@ class Day(Simulation):
         del self.changes[whole + 1 :]
         moved = [change.incident for change in self.changes if change.incident is not None]
         self.written = {incident.number: incident for incident in moved}
+
+    def loses_results_of_the_last(self, seconds):
+        """As if killed that long after results were last recorded."""
+        end = self.reading().at - timedelta(seconds=seconds)
+        self.recorded = [result for result in self.recorded if result.observed_at <= end]
 
     # ------------------------------------------------------------------ what came of it
 
@@ -119,6 +126,8 @@ class Day(Simulation):
         return Now(self.began + timedelta(seconds=self.now), self.now)
 
     def handle(self, event):
+        if isinstance(event, Result) and event.cell.service != CONTROL:
+            self.recorded.append(event)
         thought = judge.think(self.mind, event, self.reading())
         for change in thought.changes:
             self._write(change)
@@ -143,6 +152,10 @@ class Day(Simulation):
         for incident in unresolved:
             seqs = [n.seq for n in like.notices if n.incident_id == incident.id]
             self.mind.sequences[incident.id] = max(seqs, default=0)
+        since = like.reading().at - recalled_span(self.estate)
+        seen = [result for result in like.recorded if result.observed_at >= since]
+        judge.recall(self.mind, seen, self.reading())
+        self.recorded = list(like.recorded)
         for change in judge.resume(self.mind, unresolved, still, self.reading(), "Restarted."):
             self._write(change)
 

@@ -20,7 +20,7 @@ with the event. Identifiers are asked of `Mind.mint`, so that nothing here is ra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from monitor import detection
@@ -30,7 +30,14 @@ from monitor.incident import lifecycle
 from monitor.judge.cases import Case, incident_change, resolved
 from monitor.judge.mind import ACTOR, Mind, kept
 from monitor.judge.notices import notices_of
-from monitor.judge.verdicts import declared_of, merged, outage_of, quiet, subject_of
+from monitor.judge.verdicts import (
+    declared_of,
+    merged,
+    outage_of,
+    placed_result,
+    quiet,
+    subject_of,
+)
 from monitor.model import (
     Action,
     Change,
@@ -38,11 +45,12 @@ from monitor.model import (
     Impact,
     Incident,
     Outage,
+    Result,
     Stage,
     TimelineEvent,
 )
 
-__all__ = ["ACTOR", "Mind", "Thought", "acknowledge", "resume", "subject_of", "think"]
+__all__ = ["ACTOR", "Mind", "Thought", "acknowledge", "recall", "resume", "subject_of", "think"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,16 @@ def think(mind: Mind, event: detection.Event, now: Now) -> Thought:
         if isinstance(action, Declared):
             changes += _declared(mind, action, now)
     return Thought(probes, tuple(changes))
+
+
+def recall(mind: Mind, results: Iterable[Result], now: Now) -> None:
+    """Take in what an earlier process had seen, oldest first; before `resume`.
+
+    Its monotonic clock is not ours: an instant is placed by the wall clock. What was seen later
+    than `now`, by a clock that has been set back since, cannot be placed and is left out.
+    """
+    placed = (placed_result(result, now) for result in results if result.observed_at <= now.at)
+    detection.recall(mind.detection, placed, now.mono)
 
 
 def resume(

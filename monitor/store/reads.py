@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, Row, and_, func, or_, select
 
 from monitor.model import (
     CellKey,
@@ -17,6 +17,7 @@ from monitor.model import (
     Notice,
     NoticeState,
     Outage,
+    Outcome,
     Result,
     TimelineEvent,
 )
@@ -186,6 +187,34 @@ def recent_results(connection: Connection, key: CellKey, limit: int) -> list[Res
     statement = select(RESULT).where(and_(*cell))
     newest = statement.order_by(RESULT.c.observed_at.desc(), RESULT.c.id.desc()).limit(limit)
     return [result_of(row) for row in connection.execute(newest)]
+
+
+def results_between(
+    connection: Connection, since: datetime, until: datetime, limit: int
+) -> list[Result]:
+    """The last `limit` results of all cells observed from `since` to `until`, oldest first.
+
+    INVALID is left out. Read outcome by outcome, along an index: no more rows than are wanted.
+    """
+    between = RESULT.c.observed_at.between(since, until)
+    newest = RESULT.c.observed_at.desc()
+    found: list[Row[Any]] = []
+    for outcome in Outcome:
+        if outcome is not Outcome.INVALID:
+            those = select(RESULT).where(RESULT.c.outcome == outcome.value, between)
+            found += connection.execute(those.order_by(newest).limit(limit))
+    found.sort(key=lambda row: (row.observed_at, row.id))
+    return [result_of(row) for row in found[-limit:]]
+
+
+def silent_since(connection: Connection, before: datetime) -> list[Result]:
+    """The newest result of each proven cell that has none observed since `before`."""
+    newest = RESULT.alias("newest")
+    of_cell = [newest.c[name] == PROVEN.c[name] for name in CellKey._fields]
+    last = select(newest.c.id).where(*of_cell).order_by(newest.c.observed_at.desc()).limit(1)
+    joined = PROVEN.join(RESULT, RESULT.c.id == last.scalar_subquery())
+    older = select(RESULT).select_from(joined).where(RESULT.c.observed_at < before)
+    return [result_of(row) for row in connection.execute(older.order_by(RESULT.c.observed_at))]
 
 
 def outbox(connection: Connection) -> OutboxFigures:

@@ -203,6 +203,19 @@ class Store:
         """The last `limit` results of a cell, newest first."""
         return await self._read(reads.recent_results, key, limit)
 
+    async def results_between(
+        self, since: datetime, until: datetime, *, limit: int
+    ) -> list[Result]:
+        """The last `limit` results of all cells from `since` to `until`, oldest first.
+
+        INVALID is left out.
+        """
+        return await self._read(reads.results_between, since, until, limit)
+
+    async def silent_since(self, before: datetime) -> list[Result]:
+        """The newest result of each proven cell that has none since `before`, oldest first."""
+        return await self._read(reads.silent_since, before)
+
     async def prove(self, cells: Sequence[tuple[CellKey, str]]) -> None:
         """Remember that each cell has passed once under its fingerprint."""
         await self._write(writes.prove, cells)
