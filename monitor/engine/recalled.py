@@ -24,7 +24,7 @@ _AT_LEAST = 2000
 
 def recalled_span(estate: Estate) -> timedelta:
     """How far back results are read."""
-    slowest = max((c.interval + c.timeout for s in estate.services for c in s.checks), default=0.0)
+    slowest = max((c.interval for s in estate.services for c in s.checks), default=0.0)
     return timedelta(seconds=INTERVALS * slowest)
 
 

@@ -29,6 +29,7 @@ from monitor.store.rows import (
     NOTICES,
     OUTAGES,
     result_of,
+    seen_of,
 )
 from monitor.store.tables import (
     EVENT,
@@ -194,7 +195,8 @@ def results_between(
 ) -> list[Result]:
     """The last `limit` results of all cells observed from `since` to `until`, oldest first.
 
-    INVALID is left out. Read outcome by outcome, along an index: no more rows than are wanted.
+    INVALID is left out, and so are the phases and the evidence of a PASS. Read outcome by
+    outcome, along an index: no more rows than are wanted.
     """
     between = RESULT.c.observed_at.between(since, until)
     newest = RESULT.c.observed_at.desc()
@@ -204,17 +206,17 @@ def results_between(
             those = select(RESULT).where(RESULT.c.outcome == outcome.value, between)
             found += connection.execute(those.order_by(newest).limit(limit))
     found.sort(key=lambda row: (row.observed_at, row.id))
-    return [result_of(row) for row in found[-limit:]]
+    return [seen_of(row) for row in found[-limit:]]
 
 
 def silent_since(connection: Connection, before: datetime) -> list[Result]:
-    """The newest result of each proven cell that has none observed since `before`."""
+    """The newest result of each proven cell that has none since `before`, oldest first."""
     newest = RESULT.alias("newest")
     of_cell = [newest.c[name] == PROVEN.c[name] for name in CellKey._fields]
     last = select(newest.c.id).where(*of_cell).order_by(newest.c.observed_at.desc()).limit(1)
     joined = PROVEN.join(RESULT, RESULT.c.id == last.scalar_subquery())
     older = select(RESULT).select_from(joined).where(RESULT.c.observed_at < before)
-    return [result_of(row) for row in connection.execute(older.order_by(RESULT.c.observed_at))]
+    return [seen_of(row) for row in connection.execute(older.order_by(RESULT.c.observed_at))]
 
 
 def outbox(connection: Connection) -> OutboxFigures:

@@ -208,12 +208,15 @@ class Store:
     ) -> list[Result]:
         """The last `limit` results of all cells from `since` to `until`, oldest first.
 
-        INVALID is left out.
+        INVALID is left out, and so are the phases and the evidence of a PASS.
         """
         return await self._read(reads.results_between, since, until, limit)
 
     async def silent_since(self, before: datetime) -> list[Result]:
-        """The newest result of each proven cell that has none since `before`, oldest first."""
+        """The newest result of each proven cell that has none since `before`, oldest first.
+
+        A PASS comes without its phases and evidence.
+        """
         return await self._read(reads.silent_since, before)
 
     async def prove(self, cells: Sequence[tuple[CellKey, str]]) -> None:
