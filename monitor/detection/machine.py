@@ -107,7 +107,13 @@ class Machine:
         self._trace(memory, result, vote)
 
     def suspect_recalled(self, now: float) -> None:
-        """What failed when an earlier process ended is under suspicion: sweep at once."""
+        """What failed when an earlier process ended is under suspicion: sweep at once.
+
+        What has no vote is told of only once it has been asked again.
+        """
+        asked_again = now + self.population.interval
+        self._unproven.due = max(self._unproven.due, asked_again)
+        self._lockout.due = max(self._lockout.due, asked_again)
         if self._failing and self.phase is Phase.UP:
             self._suspected = self._turning.start_of_share(now)
             self.phase = Phase.ROUNDS
@@ -208,6 +214,8 @@ class Machine:
         elif self.phase is not Phase.ALL:
             self.phase = self._rest = Phase.PARTIAL
             self.part = FailingSet(declared.extent.dimension, frozenset(declared.extent.members))
+            beyond = [c for c in self._failing if not inside(self.population, self.part, c)]
+            self._turning.onset = earliest_failure(self.memories, beyond)
         self._next_round = now
 
     def _noted(self, memory: Memory, result: Result, *, seen: bool) -> bool | None:
