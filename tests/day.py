@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from monitor import judge
 from monitor.clock import Now
-from monitor.engine.recalled import recalled_span
+from monitor.engine.recalled import results_recalled
 from monitor.hours import Calendar
 from monitor.judge import Mind
 from monitor.model import CONTROL, Channel, Result, Role
@@ -46,7 +46,7 @@ class Day(Simulation):
     def __init__(self, when, estate, *, channels=(PAGER, DESK), worked=True, like=None):
         self.began = local(when)
         super().__init__(estate, worked=worked)
-        ids = itertools.count(1)
+        self.ids = like.ids if like is not None else itertools.count(1)
         self.mind = Mind(
             estate=estate,
             calendar=CALENDAR,
@@ -54,7 +54,7 @@ class Day(Simulation):
             channels=channels,
             instance="i",
             public_url="http://monitor",
-            mint=lambda _at: f"id{next(ids):04}",
+            mint=lambda _at: f"id{next(self.ids):04}",
             detection=self.state,
         )
         self.changes = []
@@ -82,7 +82,11 @@ class Day(Simulation):
     def loses_all_after(self, last):
         """As if killed right after the first change of which `last` is true was written."""
         whole = next(i for i, change in enumerate(self.changes) if last(change))
-        del self.changes[whole + 1 :]
+        self.loses_changes(len(self.changes) - whole - 1)
+
+    def loses_changes(self, number):
+        """As if killed before the last so many changes were written."""
+        del self.changes[len(self.changes) - number :]
         moved = [change.incident for change in self.changes if change.incident is not None]
         self.written = {incident.number: incident for incident in moved}
 
@@ -152,8 +156,7 @@ class Day(Simulation):
         for incident in unresolved:
             seqs = [n.seq for n in like.notices if n.incident_id == incident.id]
             self.mind.sequences[incident.id] = max(seqs, default=0)
-        since = like.reading().at - recalled_span(self.estate)
-        seen = [result for result in like.recorded if result.observed_at >= since]
+        seen = like.recorded[-results_recalled(self.estate) :]
         judge.recall(self.mind, seen, self.reading())
         self.recorded = list(like.recorded)
         for change in judge.resume(self.mind, unresolved, still, self.reading(), "Restarted."):

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, and_, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from monitor.model import (
     CellKey,
@@ -190,23 +190,23 @@ def recent_results(connection: Connection, key: CellKey, limit: int) -> list[Res
     return [result_of(row) for row in connection.execute(newest)]
 
 
-def results_between(
-    connection: Connection, since: datetime, until: datetime, limit: int
-) -> list[Result]:
-    """The last `limit` results of all cells observed from `since` to `until`, oldest first.
+def latest_results(connection: Connection, until: datetime, limit: int) -> list[Result]:
+    """The last `limit` results of all cells observed until then, oldest first.
 
-    INVALID is left out, and so are the phases and the evidence of a PASS. Read outcome by
-    outcome, along an index: no more rows than are wanted.
+    INVALID is left out, and so are the phases and the evidence of a PASS. Results of one instant
+    stay together, so there may be a few more.
     """
-    between = RESULT.c.observed_at.between(since, until)
-    newest = RESULT.c.observed_at.desc()
-    found: list[Row[Any]] = []
-    for outcome in Outcome:
-        if outcome is not Outcome.INVALID:
-            those = select(RESULT).where(RESULT.c.outcome == outcome.value, between)
-            found += connection.execute(those.order_by(newest).limit(limit))
-    found.sort(key=lambda row: (row.observed_at, row.id))
-    return [seen_of(row) for row in found[-limit:]]
+    telling = [outcome.value for outcome in Outcome if outcome is not Outcome.INVALID]
+    instants: list[datetime] = []
+    for outcome in telling:
+        # One walk along the index for each: it is in the order of time within an outcome only.
+        known = select(RESULT.c.observed_at).where(RESULT.c.outcome == outcome)
+        newest = known.where(RESULT.c.observed_at <= until).order_by(RESULT.c.observed_at.desc())
+        instants += connection.execute(newest.limit(limit)).scalars()
+    since = min(sorted(instants)[-limit:], default=until)
+    among = RESULT.c.outcome.in_(telling), RESULT.c.observed_at.between(since, until)
+    rows = connection.execute(select(RESULT).where(*among))
+    return [seen_of(row) for row in sorted(rows, key=lambda row: (row.observed_at, row.id))]
 
 
 def silent_since(connection: Connection, before: datetime) -> list[Result]:

@@ -203,14 +203,13 @@ class Store:
         """The last `limit` results of a cell, newest first."""
         return await self._read(reads.recent_results, key, limit)
 
-    async def results_between(
-        self, since: datetime, until: datetime, *, limit: int
-    ) -> list[Result]:
-        """The last `limit` results of all cells from `since` to `until`, oldest first.
+    async def latest_results(self, until: datetime, *, limit: int) -> list[Result]:
+        """The last `limit` results of all cells observed until then, oldest first.
 
-        INVALID is left out, and so are the phases and the evidence of a PASS.
+        INVALID is left out, and so are the phases and the evidence of a PASS. Results of one
+        instant stay together, so there may be a few more.
         """
-        return await self._read(reads.results_between, since, until, limit)
+        return await self._read(reads.latest_results, until, limit)
 
     async def silent_since(self, before: datetime) -> list[Result]:
         """The newest result of each proven cell that has none since `before`, oldest first.
