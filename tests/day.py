@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 
 from monitor import judge
 from monitor.clock import Now
+from monitor.engine.recalled import results_recalled
 from monitor.hours import Calendar
 from monitor.judge import Mind
-from monitor.model import Channel, Role
+from monitor.model import CONTROL, Channel, Result, Role
 from monitor.policy import PolicySettings
 from tests.simulation import Simulation, of, refused
 
@@ -45,8 +46,7 @@ class Day(Simulation):
     def __init__(self, when, estate, *, channels=(PAGER, DESK), worked=True, like=None):
         self.began = local(when)
         super().__init__(estate, worked=worked)
-        self.generation = like.generation + 1 if like else 0
-        ids = itertools.count(self.generation * 5000 + 1)
+        self.ids = like.ids if like is not None else itertools.count(1)
         self.mind = Mind(
             estate=estate,
             calendar=CALENDAR,
@@ -54,11 +54,12 @@ class Day(Simulation):
             channels=channels,
             instance="i",
             public_url="http://monitor",
-            mint=lambda _at: f"id{next(ids):04}",
+            mint=lambda _at: f"id{next(self.ids):04}",
             detection=self.state,
         )
         self.changes = []
         self.written = {}
+        self.recorded = []
         if like is not None:
             self._take_up(like)
 
@@ -85,9 +86,18 @@ class Day(Simulation):
     def loses_all_after(self, last):
         """As if killed right after the first change of which `last` is true was written."""
         whole = next(i for i, change in enumerate(self.changes) if last(change))
-        del self.changes[whole + 1 :]
+        self.loses_changes(len(self.changes) - whole - 1)
+
+    def loses_changes(self, number):
+        """As if killed before the last so many changes were written."""
+        del self.changes[len(self.changes) - number :]
         moved = [change.incident for change in self.changes if change.incident is not None]
         self.written = {incident.number: incident for incident in moved}
+
+    def loses_results_of_the_last(self, seconds):
+        """As if killed that long after results were last recorded."""
+        end = self.reading().at - timedelta(seconds=seconds)
+        self.recorded = [result for result in self.recorded if result.observed_at <= end]
 
     # ------------------------------------------------------------------ what came of it
 
@@ -143,6 +153,8 @@ class Day(Simulation):
         return Now(self.wall(self.now), self.now)
 
     def handle(self, event):
+        if isinstance(event, Result) and event.cell.service != CONTROL:
+            self.recorded.append(event)
         thought = judge.think(self.mind, event, self.reading())
         for change in thought.changes:
             self._write(change)
@@ -169,6 +181,9 @@ class Day(Simulation):
         for id_ in (*(i.id for i in unresolved), *self.mind.ended):
             seqs = [n.seq for n in like.notices if n.incident_id == id_]
             self.mind.sequences[id_] = max(seqs, default=0)
+        seen = like.recorded[-results_recalled(self.estate) :]
+        judge.recall(self.mind, seen, self.reading())
+        self.recorded = list(like.recorded)
         for change in judge.resume(self.mind, unresolved, still, self.reading(), "Restarted."):
             self._write(change)
 

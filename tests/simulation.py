@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from monitor import detection, timetable
+from monitor.clock import Now
 from monitor.detection import Declared, Probe, Sent, Tick, WindowClosed
 from monitor.maintenance import WindowWatch, excused
 from monitor.model import CONTROL, Evidence, FailureKind, Once, Outcome, Result, Window
@@ -152,6 +153,10 @@ class Simulation:
         """Move detection by one event; a harness above may override what that means."""
         return detection.step(self.state, event, self.now)
 
+    def reading(self):
+        """The clocks now."""
+        return Now(START + timedelta(seconds=self.now), self.now)
+
     def wake(self):
         """When detection wants to be ticked."""
         return detection.wake_at(self.state)
@@ -202,7 +207,7 @@ class Simulation:
                 fingerprint=cell.target.fingerprint,
                 sent_mono=sent,
                 observed_mono=self.now,
-                observed_at=START + timedelta(seconds=self.now),
+                observed_at=self.reading().at,
                 outcome=outcome,
                 failure=kind,
                 evidence=Evidence(message=text),

@@ -11,7 +11,7 @@ from ulid import ULID
 
 from monitor import detection, judge
 from monitor.detection import Sent, Tick, WindowClosed
-from monitor.engine import Engine, load_mind
+from monitor.engine import Engine, load_mind, recalled
 from monitor.engine import writing as writing_module
 from monitor.engine.writing import Writing
 from monitor.hours import Calendar
@@ -21,6 +21,7 @@ from monitor.model import (
     CONTROL,
     MONITOR,
     Action,
+    CellKey,
     Change,
     EventKind,
     Evidence,
@@ -40,7 +41,7 @@ from tests.day import PAGER
 from tests.estates import estate
 from tests.hours_fixtures import SUPPORT
 from tests.outbox_fixtures import START, Watch, until
-from tests.store_fixtures import incident, line, moved, notice, opening, result
+from tests.store_fixtures import after, incident, line, moved, notice, opened, opening, result
 from tests.store_outside import execute, file_of
 
 ALWAYS_CLOSED = Calendar("Europe/London", (None,) * 7, {}, {}, {}, 2020, 2040)
@@ -103,8 +104,8 @@ class Made:
 
 
 @asynccontextmanager
-async def made_on(url, *, windows=(), calendar=ALWAYS_CLOSED, **more):
-    watch = Watch()
+async def made_on(url, watch=None, *, windows=(), calendar=ALWAYS_CLOSED, **more):
+    watch = watch or Watch()
     watched = replace(estate(), windows=windows)
     store = await open_store(url, clock=watch.clock, holder="test")
     await store.prove([(cell.key, cell.target.fingerprint) for cell in estate().cells()])
@@ -521,3 +522,39 @@ class TestWhatIsShown:
             await made.ask_all(CONTROL)
             assert made.engine.not_ready() == ()
             assert made.engine.cells_seen() == len(made.engine.cells)
+
+
+class TestRecalled:
+    """What the process before had seen, on this one's clocks."""
+
+    async def seen_by_the_first(self, url, **answers):
+        async with made_on(url) as first:
+            first.world.answers = answers
+            async with running(first.engine):
+                await first.ask_all()
+            await first.engine.finish()
+
+    async def test_the_last_pass_of_every_cell_is_as_long_ago_as_it_was(self, sqlite_url):
+        await self.seen_by_the_first(sqlite_url)
+        later = Watch()
+        later.steps(70)
+        async with made_on(sqlite_url, later) as second:
+            memories = second.mind.detection.memories.values()
+            of_crm = [memory.passed_sent for memory in memories if memory.key.service == "crm"]
+            assert of_crm == [later.mono - 70] * 15
+
+    async def test_what_failed_is_under_suspicion(self, sqlite_url):
+        await self.seen_by_the_first(sqlite_url, crm=at_once)
+        async with made_on(sqlite_url) as second:
+            assert second.mind.detection.machines["crm/sign-in"].phase is detection.Phase.ROUNDS
+
+    async def test_the_last_results_of_slow_cells_are_found_behind_those_of_quick_ones(
+        self, sqlite_url, monkeypatch
+    ):
+        quick, slow_one = CellKey("crm", "api", "acme", "london"), CellKey("crm", "x", "y", "z")
+        seen = [result(slow_one), *(result(quick, at=after(n)) for n in range(1, 9))]
+        monkeypatch.setattr(recalled, "results_recalled", lambda _estate: 5)
+        async with opened(sqlite_url) as store:
+            await store.record(seen)
+            await store.prove([(quick, "f1"), (slow_one, "f1")])
+            assert await recalled.last_seen(store, estate(), after(99)) == [seen[0], *seen[-5:]]

@@ -7,7 +7,7 @@ import re
 import signal
 import socket
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -23,6 +23,8 @@ from tests.store_outside import execute
 
 CRITICAL = {"priority": "critical", "service": "crm"}
 AWAY = Reply(503)
+A_MOMENT = timedelta(milliseconds=50)
+"""What the two clocks may drift apart between two processes."""
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,25 @@ def open_connection(url):
         client.recv(1)
         client.sendall(b"GET / HTTP/1.1\r\nHost:")
         yield
+
+
+def turning_point(database):
+    """When the last recorded PASS was sent, and the first FAIL after it seen (None: there is none).
+
+    Both as they stand in the store.
+    """
+    rows = execute(database, "SELECT outcome, observed_at, body FROM result ORDER BY observed_at")
+    sent = [at - 1e6 * took(json_of(body)) for outcome, at, body in rows if outcome == "pass"]
+    failed = [at for outcome, at, _ in rows if outcome == "fail" and at > max(sent)]
+    return instant(max(sent)), instant(min(failed)) if failed else None
+
+
+def took(body):
+    return body["observed_mono"] - body["sent_mono"]
+
+
+def instant(microseconds):
+    return datetime.fromtimestamp(microseconds / 1e6, UTC)
 
 
 class TestATotalOutage:
@@ -192,6 +213,48 @@ class TestEnding:
                 estate.client.heal()
                 await running.until_incident(**CRITICAL, state="resolved")
                 assert len(await running.incidents()) == 1
+
+    async def test_killed_before_anything_was_declared_it_is_one_incident_with_its_first_start(
+        self, estate, pager, tmp_path, database_url
+    ):
+        path, url = write_config(tmp_path, estate.ports, pager.url, database=database_url)
+        path.write_text(path.read_text().replace("round_gap: 1s", "round_gap: 8s"))
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            fault = estate.client.switch_on("refuse", service="crm")
+
+            async def recorded():
+                return execute(database_url, "SELECT id FROM result WHERE outcome = 'fail'")
+
+            await running.until("a failure is recorded", recorded)
+            await running.ends(signal.SIGKILL)
+        assert execute(database_url, "SELECT * FROM outage") == []
+        last_pass, first_fail = turning_point(database_url)
+        async with monitor(path, url) as running:
+            incident = await running.until_incident(**CRITICAL, state="open")
+            began = {end: datetime.fromisoformat(at) for end, at in incident["began"].items()}
+            assert abs(began["after"] - last_pass) < A_MOMENT
+            assert abs(began["before"] - first_fail) < A_MOMENT
+            assert began["after"] <= fault.at <= began["before"]
+            estate.client.heal()
+            await running.until_incident(**CRITICAL, state="resolved")
+            assert len(await running.incidents()) == 1
+
+    async def test_an_outage_that_begins_while_it_is_down_began_after_the_last_pass(
+        self, estate, pager, tmp_path
+    ):
+        path, url = write_config(tmp_path, estate.ports, pager.url)
+        database = f"sqlite:///{tmp_path}/monitor.db"
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            await running.ends(signal.SIGTERM)
+        last_pass, _ = turning_point(database)
+        fault = estate.client.switch_on("refuse", service="crm")
+        async with monitor(path, url) as running:
+            incident = await running.until_incident(**CRITICAL, state="open")
+            began = {end: datetime.fromisoformat(at) for end, at in incident["began"].items()}
+            assert abs(began["after"] - last_pass) < A_MOMENT
+            assert began["after"] <= fault.at <= began["before"]
 
     async def test_a_second_monitor_on_the_same_store_is_refused_by_name(
         self, estate, pager, tmp_path

@@ -23,7 +23,8 @@ from monitor.model import (
 )
 from monitor.store import DuplicateIncident, StaleChange, StoreError
 from monitor.store.rows import INCIDENTS
-from tests.store_fixtures import after, incident, line, moved, notice, opened, opening, result
+from tests.store_fixtures import T0, after, incident, line, moved, notice, opened, opening, result
+from tests.store_outside import execute
 
 RESOLVED = {"state": IncidentState.RESOLVED, "resolved_at": after(900)}
 
@@ -250,3 +251,14 @@ async def test_an_outage_is_written_over_until_it_closes(database_url):
         assert await store.outages(service="crm", since=after(61), limit=5) == []
         both = await store.outages(service=None, since=after(0), limit=5)
         assert [one.id for one in both] == ["o2", "o1"]
+
+
+async def test_an_outage_of_a_release_that_kept_no_starts_is_read_without_them(database_url):
+    one = replace(outage(), starts=(T0, after(60)))
+    async with opened(database_url) as store:
+        await store.commit(Change(outages=(one,)))
+        assert await store.open_outages() == [one]
+        ((body,),) = execute(database_url, "SELECT body FROM outage")
+        was = {name: value for name, value in json.loads(body).items() if name != "starts"}
+        execute(database_url, f"UPDATE outage SET body = '{json.dumps(was)}'")
+        assert await store.open_outages() == [replace(one, starts=())]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 from monitor.clock import Clock
-from monitor.model import Outcome
+from monitor.model import Evidence, Outcome, Phases
 from monitor.store import open_store
 from monitor.store.store import BATCH, _next_limit
 from tests.store_fixtures import (
@@ -30,6 +31,39 @@ async def test_recent_results_are_newest_first_and_of_that_cell(database_url):
         await store.record([*mine, other])
         assert await store.recent_results(CELL, 3) == mine[:1:-1]
         assert await store.recent_results(other.cell, 3) == [other]
+
+
+async def test_the_latest_results_are_read_oldest_first_without_what_says_nothing(database_url):
+    leeds = CELL._replace(vantage="leeds")
+    failed, passed = result(at=after(2)), result(leeds, Outcome.PASS, after(3))
+    turned_away = result(outcome=Outcome.BLOCKED, at=after(4))
+    others = [result(outcome=Outcome.INVALID, at=after(3)), result(at=after(9))]
+    async with opened(database_url) as store:
+        assert await store.latest_results(after(8), limit=9) == []
+        await store.record([passed, turned_away, failed, *others])
+        seen = await store.latest_results(after(8), limit=9)
+        assert seen == [failed, passed, turned_away]
+        assert await store.latest_results(after(8), limit=2) == seen[1:]
+
+
+async def test_a_pass_is_read_back_in_bulk_without_what_it_captured(database_url):
+    captured = {"phases": Phases(connect=0.1), "evidence": Evidence(address="127.0.0.1:443")}
+    one = result(outcome=Outcome.PASS, **captured)
+    async with opened(database_url) as store:
+        await store.record([one])
+        bare = replace(one, phases=Phases(), evidence=Evidence())
+        assert await store.latest_results(T0, limit=1) == [bare]
+
+
+async def test_the_newest_result_is_found_of_each_proven_cell_silent_since(database_url):
+    cells = [CELL._replace(vantage=name) for name in ("london", "leeds", "dublin", "paris")]
+    old, newer = [result(cell, at=after(n)) for n, cell in enumerate(cells)], result(at=after(60))
+    newest_of_leeds = result(cells[1], at=after(9))
+    async with opened(database_url) as store:
+        await store.record([*old, newer, newest_of_leeds])
+        await store.prove([(cell, "f1") for cell in cells[:3]])
+        assert await store.silent_since(after(10)) == [old[2], newest_of_leeds]
+        assert await store.silent_since(after(99)) == [old[2], newest_of_leeds, newer]
 
 
 async def test_a_result_recorded_twice_is_kept_once(database_url):

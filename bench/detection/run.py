@@ -3,10 +3,12 @@
 Scheduled as in production: cells at even phases of their interval, an action's probes when it
 asks, a tick at every wake (to 20 ms) and at least once a second. While the host is stopped nothing
 is sent, read or ticked; a probe that was under way then comes out INVALID, as the prober says of
-itself.
+itself. A restarted detector is given what the engine would give it: what had been recorded until
+about a second before, and every outage that was open.
 """
 
 import heapq
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +18,14 @@ from math import ceil, inf
 from bench.detection.world import World, ruled
 from monitor import detection, timetable
 from monitor.detection import Declared, Probe, Sent, State, Tick
+from monitor.engine.recalled import results_recalled
 from monitor.model import CellKey, Estate, Outcome, Result, Rules, Stage
 
 _WHENEVER = datetime(2026, 1, 1, tzinfo=UTC)
 _STALL = 0.25
 _GRAIN = 0.02
+_UNRECORDED = 1.0
+"""Seconds of results that a process takes with it when it is killed."""
 _TICK, _FIRE, _ASK, _ANSWER, _WAKE, _RESTART = range(6)
 
 
@@ -89,6 +94,9 @@ class Run:
         self._order = 0
         self._asleep_until = 0.0
         self._ids = 0
+        self._recorded: deque[Result] | None = None
+        if any(event.restarts for event in world.host):
+            self._recorded = deque(maxlen=results_recalled(self.estate))
         self._wakes_at = inf
         self._generation = 0
         self._trains = due_times(self.estate, staggered=variant.staggered)
@@ -163,7 +171,10 @@ class Run:
         if self._generation and sent < self._asleep_until <= now:
             return
         fingerprint = self._known[key]
-        self._step(Result(id_, key, fingerprint, sent, now, _WHENEVER, outcome, kind), now)
+        result = Result(id_, key, fingerprint, sent, now, _WHENEVER, outcome, kind)
+        if self._recorded is not None and not self.world.spots[key].control:
+            self._recorded.append(result)
+        self._step(result, now)
 
     def _tick(self, now: float, _: object) -> None:
         self._step(Tick(), now)
@@ -180,6 +191,8 @@ class Run:
             self._generation += 1
             self._wakes_at = inf
             self._state = self._fresh_state()
+            seen = [r for r in self._recorded or () if r.observed_mono <= now - _UNRECORDED]
+            detection.recall(self._state, seen, self._asleep_until)
             for one in _open(self.declared):
                 detection.resume(self._state, one, self._asleep_until)
 

@@ -14,7 +14,7 @@ from monitor.detection.choosing import inside, votes_of_round
 from monitor.detection.demotion import Demotion
 from monitor.detection.lockout import Lockout
 from monitor.detection.population import Memory, Population
-from monitor.detection.remembered import latest_failures
+from monitor.detection.remembered import earliest_failure, latest_failures
 from monitor.detection.rounds import FailingSet
 from monitor.detection.sight import Sight
 from monitor.detection.signals import Span
@@ -89,6 +89,16 @@ class Ledger:
     def suspect(self, now: float) -> None:
         """Trouble is suspected from now on."""
         self.suspected = self.turning.start_of_share(now)
+
+    def wait_until(self, at: float) -> None:
+        """What has no vote is told of no sooner than that."""
+        self.unproven.due = max(self.unproven.due, at)
+        self.lockout.due = max(self.lockout.due, at)
+
+    def begin_beyond_part(self) -> None:
+        """A part is known to fail: the trouble that begins is what fails beyond it, if anything."""
+        beyond = [c for c in self.failing if not inside(self.population, self.part, c)]
+        self.turning.begin_anew(earliest_failure(self.memories, beyond))
 
     def failures(self, since: float) -> tuple[Result, ...]:
         """The latest failures of the cells that fail now.

@@ -111,7 +111,11 @@ class Machine:
         self._ledger.note(memory, result, seen=True)
 
     def suspect_recalled(self, now: float) -> None:
-        """What failed when an earlier process ended is under suspicion: sweep at once."""
+        """What failed when an earlier process ended is under suspicion: sweep at once.
+
+        What has no vote is told of only once it has been asked again.
+        """
+        self._ledger.wait_until(now + self.population.interval)
         if self._ledger.failing and self.phase is Phase.UP:
             self._ledger.suspect(now)
             self.phase = Phase.ROUNDS
@@ -211,6 +215,7 @@ class Machine:
             self.phase = self._rest = Phase.PARTIAL
             members = frozenset(declared.extent.members)
             self._ledger.part = FailingSet(declared.extent.dimension, members)
+            self._ledger.begin_beyond_part()
         self._next_round = now
 
     # ----------------------------------------------------------------- suspicion and stage A

@@ -12,7 +12,8 @@ being BLIND. On each:
     any       supersede -> CLOSED: now it is known to be something else
 
 The start is that of the first episode and never changes. With `flap_episodes` starts within
-`flap_window` an outage of ALL or SOME is FLAPPING and is watched for the whole `flap_window`.
+`flap_window` an outage of ALL or SOME is FLAPPING and is watched for the whole `flap_window`. The
+last starts are carried in what is declared, so that a later process can count on.
 """
 
 from __future__ import annotations
@@ -63,13 +64,12 @@ def track_of(impact: Impact, reason: VerdictReason) -> Track:
 class Outages:
     """The open outages of one unit, by track."""
 
-    __slots__ = ("_rules", "_starts", "_unit", "open")
+    __slots__ = ("_rules", "_unit", "open")
 
     def __init__(self, unit: str, rules: Rules) -> None:
         self.open: dict[Track, Declared] = {}
         self._unit = unit
         self._rules = rules
-        self._starts: dict[Track, list[float]] = {}
 
     def stage(self, track: Track) -> Stage | None:
         """Where the outage on a track stands; None when there is none."""
@@ -107,13 +107,13 @@ class Outages:
             began=began,
             known_by=known_by,
             results=results,
+            starts=(now,),
         )
         if was is None:
-            self._starts[track] = [now]
             return self._tell(track, fresh)
-        fresh = replace(fresh, began=was.began, episode=was.episode)
+        fresh = replace(fresh, began=was.began, episode=was.episode, starts=was.starts)
         if was.stage is Stage.WATCHING:
-            return self._tell(track, self._relapse(track, fresh))
+            return self._tell(track, self._relapse(fresh))
         if was.reason is VerdictReason.FLAPPING:
             fresh = replace(fresh, reason=was.reason)
         same = (was.extent.dimension, was.extent.members) == (extent.dimension, extent.members)
@@ -174,15 +174,13 @@ class Outages:
             (d.watch_until for d in self.open.values() if d.watch_until), default=float("inf")
         )
 
-    def _relapse(self, track: Track, fresh: Declared) -> Declared:
-        starts = self._starts.setdefault(track, [])
-        starts.append(fresh.at)
-        del starts[: -self._rules.flap_episodes]
+    def _relapse(self, fresh: Declared) -> Declared:
+        starts = (*fresh.starts, fresh.at)[-self._rules.flap_episodes :]
         often = len(starts) == self._rules.flap_episodes
         flapping = often and fresh.at - starts[0] <= self._rules.flap_window
         own = fresh.reason in _OWN_TRACK
         reason = VerdictReason.FLAPPING if flapping and not own else fresh.reason
-        return replace(fresh, episode=fresh.episode + 1, reason=reason)
+        return replace(fresh, episode=fresh.episode + 1, reason=reason, starts=starts)
 
     def _tell(self, track: Track, declared: Declared) -> list[Declared]:
         self.open[track] = declared

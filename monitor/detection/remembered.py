@@ -27,11 +27,12 @@ def earliest_return(memories: Memories, cells: Iterable[CellKey], after: float) 
 
     A cell that has passed since before `after` says nothing of what began then.
     """
-    back = [m for m in map(memories.__getitem__, cells) if (m.first_passed or 0.0) > after]
+    known = [(m.first_passed, m) for m in map(memories.__getitem__, cells)]
+    back = [(passed, m) for passed, m in known if passed is not None and passed > after]
     if not back:
         return None
-    first = min(back, key=lambda m: m.first_passed or 0.0)
-    return Span(first.failed_sent, first.first_passed or 0.0)
+    passed, first = min(back, key=lambda pair: pair[0])
+    return Span(first.failed_sent, passed)
 
 
 def latest_failures(

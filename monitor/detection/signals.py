@@ -56,7 +56,8 @@ class Declared:
     """What is concluded of one unit's outage, each time that changes.
 
     `unit` is "service/check", with "/tenant" or "/deployment" behind it where the machine is for
-    those only. `results` are the latest failures it rests on.
+    those only. `results` are the latest failures it rests on; `starts` are when its last episodes
+    were declared, at most `flap_episodes` of them.
     """
 
     unit: str
@@ -71,6 +72,7 @@ class Declared:
     episode: int = 1
     known_by: str = ""
     results: tuple[Result, ...] = ()
+    starts: tuple[float, ...] = ()
 
 
 Action = Probe | Declared

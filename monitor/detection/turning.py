@@ -64,7 +64,7 @@ class _ChangePoint:
     def begin(self, seen: float, passes: deque[float]) -> None:
         """Trouble was seen then, for the first time."""
         self.onset = seen
-        self.before = tuple(sorted(passes))
+        self.before = tuple(sorted(sent for sent in passes if sent < seen))
         self.passed = self.failed = 0
 
     def forget(self) -> None:
@@ -118,6 +118,13 @@ class Turning:
         for point in (self._most, self._share):
             if point.onset is None:
                 point.begin(seen, self._passes)
+
+    def begin_anew(self, onset: Span | None) -> None:
+        """Trouble began then, whatever was seen before; None: there is none."""
+        for point in (self._most, self._share):
+            point.forget()
+            if onset is not None:
+                point.begin(onset.before, self._passes)
 
     def start(self, now: float) -> Span:
         """When the present trouble began, at the widest what is known `now`."""

@@ -29,6 +29,7 @@ from datetime import datetime
 from monitor import judge
 from monitor.clock import Clock, Now
 from monitor.detection import Event, Probe, Sent, Tick, WindowClosed, wake_at
+from monitor.engine.recalled import last_seen
 from monitor.engine.recorder import Recorder
 from monitor.engine.stall import StallWatch
 from monitor.engine.view import service_states, vantage_states
@@ -328,11 +329,12 @@ def _breached(incident: Incident, at: datetime) -> bool:
 async def load_mind(
     make: Callable[[frozenset[tuple[CellKey, str]]], Mind], store: Store, now: Now, unobserved: str
 ) -> tuple[Mind, list[Change]]:
-    """A mind that takes up what the store holds open, and the changes that doing so made.
+    """A mind that takes up what the store holds seen and open, and the changes that made.
 
     `make` is given the cells that have worked, with their fingerprints.
     """
     mind = make(await store.proven())
+    judge.recall(mind, await last_seen(store, mind.estate, now.at), now)
     mind.next_number = await store.next_number()
     incidents = await store.open_incidents()
     open_ids = {incident.id for incident in incidents}

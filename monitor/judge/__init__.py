@@ -21,7 +21,7 @@ with the event. Identifiers are asked of `Mind.mint`, so that nothing here is ra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from monitor import detection
@@ -32,7 +32,14 @@ from monitor.judge.cases import Case, departed, incident_changes, resolved
 from monitor.judge.linking import linked_back
 from monitor.judge.mind import ACTOR, Mind, kept
 from monitor.judge.notices import notices_of
-from monitor.judge.verdicts import declared_of, merged, outage_of, quiet, subject_of
+from monitor.judge.verdicts import (
+    declared_of,
+    merged,
+    outage_of,
+    placed_result,
+    quiet,
+    subject_of,
+)
 from monitor.model import (
     Action,
     Change,
@@ -40,11 +47,12 @@ from monitor.model import (
     Impact,
     Incident,
     Outage,
+    Result,
     Stage,
     TimelineEvent,
 )
 
-__all__ = ["ACTOR", "Mind", "Thought", "acknowledge", "resume", "subject_of", "think"]
+__all__ = ["ACTOR", "Mind", "Thought", "acknowledge", "recall", "resume", "subject_of", "think"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,16 @@ def think(mind: Mind, event: detection.Event, now: Now) -> Thought:
         if isinstance(action, Declared):
             changes += _declared(mind, action, now)
     return Thought(probes, tuple(changes))
+
+
+def recall(mind: Mind, results: Iterable[Result], now: Now) -> None:
+    """Take in what an earlier process had seen, oldest first; before `resume`.
+
+    Its monotonic clock is not ours: an instant is placed by the wall clock. What was seen later
+    than `now`, by a clock that has been set back since, cannot be placed and is left out.
+    """
+    placed = (placed_result(result, now) for result in results if result.observed_at <= now.at)
+    detection.recall(mind.detection, placed, now.mono)
 
 
 def resume(

@@ -6,6 +6,7 @@ that came with the event.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from monitor.clock import Now
@@ -20,6 +21,7 @@ from monitor.model import (
     Interval,
     Need,
     Outage,
+    Result,
     Service,
     Stage,
     Verdict,
@@ -48,6 +50,7 @@ def outage_of(mind: Mind, declared: Declared, now: Now) -> Outage:
         recovered=_interval(declared.recovered, now) if declared.recovered else None,
         watch_until=None if declared.watch_until is None else now.wall_of(declared.watch_until),
         closed_at=now.at if closed else None,
+        starts=tuple(now.wall_of(start) for start in declared.starts),
     )
     mind.outages[key] = outage
     return outage
@@ -59,7 +62,11 @@ def _interval(span: Span, now: Now) -> Interval:
 
 
 def declared_of(outage: Outage, now: Now) -> Declared:
-    """An outage in detection's own terms, to resume from."""
+    """An outage in detection's own terms, to resume from.
+
+    Where the starts of its episodes were not kept, the first is that of the whole.
+    """
+    starts = outage.starts or (outage.detected_at,)
     return Declared(
         unit=outage.unit,
         impact=outage.impact,
@@ -71,7 +78,15 @@ def declared_of(outage: Outage, now: Now) -> Declared:
         recovered=_span(outage.recovered, now) if outage.recovered else None,
         watch_until=None if outage.watch_until is None else now.mono_of(outage.watch_until),
         episode=outage.episodes,
+        starts=tuple(now.mono_of(start) for start in starts),
     )
+
+
+def placed_result(result: Result, now: Now) -> Result:
+    """A result of an earlier process, by this one's monotonic clock: as long, and as long ago."""
+    observed = now.mono_of(result.observed_at)
+    took = result.observed_mono - result.sent_mono
+    return replace(result, sent_mono=observed - took, observed_mono=observed)
 
 
 def _span(interval: Interval, now: Now) -> Span:

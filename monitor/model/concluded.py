@@ -111,7 +111,8 @@ class Outage:
     """A fact: a span during which one check's verdict was SOME or ALL, whatever policy says.
 
     `unit` names the state machine: service/check, or service/check/tenant. Open while
-    `closed_at` is None; restarts resume from the open ones.
+    `closed_at` is None; restarts resume from the open ones. `starts` are when its last episodes
+    were declared: empty where a release wrote it that did not keep them.
     """
 
     id: str
@@ -127,3 +128,4 @@ class Outage:
     recovered: Interval | None = None
     watch_until: datetime | None = None
     closed_at: datetime | None = None
+    starts: tuple[datetime, ...] = ()

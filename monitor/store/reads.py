@@ -17,6 +17,7 @@ from monitor.model import (
     Notice,
     NoticeState,
     Outage,
+    Outcome,
     Result,
     TimelineEvent,
 )
@@ -28,6 +29,7 @@ from monitor.store.rows import (
     NOTICES,
     OUTAGES,
     result_of,
+    seen_of,
 )
 from monitor.store.tables import (
     EVENT,
@@ -194,6 +196,35 @@ def recent_results(connection: Connection, key: CellKey, limit: int) -> list[Res
     statement = select(RESULT).where(and_(*cell))
     newest = statement.order_by(RESULT.c.observed_at.desc(), RESULT.c.id.desc()).limit(limit)
     return [result_of(row) for row in connection.execute(newest)]
+
+
+def latest_results(connection: Connection, until: datetime, limit: int) -> list[Result]:
+    """The last `limit` results of all cells observed until then, oldest first.
+
+    INVALID is left out, and so are the phases and the evidence of a PASS. Results of one instant
+    stay together, so there may be a few more.
+    """
+    telling = [outcome.value for outcome in Outcome if outcome is not Outcome.INVALID]
+    instants: list[datetime] = []
+    for outcome in telling:
+        # One walk along the index for each: it is in the order of time within an outcome only.
+        known = select(RESULT.c.observed_at).where(RESULT.c.outcome == outcome)
+        newest = known.where(RESULT.c.observed_at <= until).order_by(RESULT.c.observed_at.desc())
+        instants += connection.execute(newest.limit(limit)).scalars()
+    since = min(sorted(instants)[-limit:], default=until)
+    among = RESULT.c.outcome.in_(telling), RESULT.c.observed_at.between(since, until)
+    rows = connection.execute(select(RESULT).where(*among))
+    return [seen_of(row) for row in sorted(rows, key=lambda row: (row.observed_at, row.id))]
+
+
+def silent_since(connection: Connection, before: datetime) -> list[Result]:
+    """The newest result of each proven cell that has none since `before`, oldest first."""
+    newest = RESULT.alias("newest")
+    of_cell = [newest.c[name] == PROVEN.c[name] for name in CellKey._fields]
+    last = select(newest.c.id).where(*of_cell).order_by(newest.c.observed_at.desc()).limit(1)
+    joined = PROVEN.join(RESULT, RESULT.c.id == last.scalar_subquery())
+    older = select(RESULT).select_from(joined).where(RESULT.c.observed_at < before)
+    return [seen_of(row) for row in connection.execute(older.order_by(RESULT.c.observed_at))]
 
 
 def outbox(connection: Connection) -> OutboxFigures:

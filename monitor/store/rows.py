@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json
 from sqlalchemy import Row
 
-from monitor.model import CellKey, Incident, Notice, Outage, Result, TimelineEvent
+from monitor.model import CellKey, Incident, Notice, Outage, Outcome, Result, TimelineEvent
 
 Noun = TypeVar("Noun")
 Values = dict[str, Any]
@@ -97,3 +97,20 @@ def result_row(result: Result) -> Values:
 def result_of(row: Row[Any]) -> Result:
     """The result that was written as `row`."""
     return _RESULTS.noun(row, cell=CellKey(row.service, row.check, row.target, row.vantage))
+
+
+def seen_of(row: Row[Any]) -> Result:
+    """The result of `row`, but a PASS without its phases and evidence: that is much faster."""
+    id_, service, check, target, vantage, outcome, observed_at, body = tuple(row)
+    if outcome != Outcome.PASS:
+        return result_of(row)
+    rest = from_json(body)
+    return Result(
+        id=id_,
+        cell=CellKey(service, check, target, vantage),
+        fingerprint=rest["fingerprint"],
+        sent_mono=rest["sent_mono"],
+        observed_mono=rest["observed_mono"],
+        observed_at=observed_at,
+        outcome=Outcome.PASS,
+    )

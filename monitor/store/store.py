@@ -207,6 +207,21 @@ class Store:
         """The last `limit` results of a cell, newest first."""
         return await self._read(reads.recent_results, key, limit)
 
+    async def latest_results(self, until: datetime, *, limit: int) -> list[Result]:
+        """The last `limit` results of all cells observed until then, oldest first.
+
+        INVALID is left out, and so are the phases and the evidence of a PASS. Results of one
+        instant stay together, so there may be a few more.
+        """
+        return await self._read(reads.latest_results, until, limit)
+
+    async def silent_since(self, before: datetime) -> list[Result]:
+        """The newest result of each proven cell that has none since `before`, oldest first.
+
+        A PASS comes without its phases and evidence.
+        """
+        return await self._read(reads.silent_since, before)
+
     async def prove(self, cells: Sequence[tuple[CellKey, str]]) -> None:
         """Remember that each cell has passed once under its fingerprint."""
         await self._write(writes.prove, cells)
