@@ -216,19 +216,16 @@ def one_check_dead(seed: int) -> World:
 def maintenance_overruns(seed: int) -> World:
     """A declared maintenance goes on after the window's end.
 
-    Until then a failing answer is MAINTENANCE; then it may be told, with its true start.
+    Until then nothing may be told; then at once, with its true start.
     """
     draw = draw_of("19b", seed)
     began, planned = draw.first, draw.dice.uniform(40.0, 120.0)
     closes = began + planned
     ended = closes + draw.lasting(60.0, 1 * HOURS, tail=320.0)
-    inside = at_once(FailureKind.STATUS, outcome=Outcome.MAINTENANCE)
-    faults = [
-        Fault(began, closes, inside, of_service()),
-        Fault(closes, ended, at_once(FailureKind.STATUS), of_service()),
-    ]
+    fault = Fault(began, ended, at_once(FailureKind.STATUS), of_service())
     truth = Truth(Scope.ALL, began, closes, ended)
-    return world(draw, *faults, truths=[truth], slowest=0.05)
+    window = (began - 5.0, closes)
+    return world(draw, fault, truths=[truth], slowest=0.05, maintenance=(window,))
 
 
 def maintenance_after(seed: int) -> World:
@@ -238,13 +235,9 @@ def maintenance_after(seed: int) -> World:
     opens = began + 60.0 + 2 * draw.interval
     closes = opens + draw.dice.uniform(40.0, 120.0)
     ended = closes + draw.lasting(30.0, 1 * HOURS, tail=500.0)
-    inside = at_once(FailureKind.STATUS, outcome=Outcome.MAINTENANCE)
-    faults = [
-        Fault(began, ended, at_once(FailureKind.STATUS), of_service()),
-        Fault(opens, closes, inside, of_service()),
-    ]
+    fault = Fault(began, ended, at_once(FailureKind.STATUS), of_service())
     truth = Truth(Scope.ALL, began, began, ended)
-    return world(draw, *faults, truths=[truth], slowest=0.05)
+    return world(draw, fault, truths=[truth], slowest=0.05, maintenance=((opens, closes),))
 
 
 def page_left_on(seed: int) -> World:

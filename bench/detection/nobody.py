@@ -135,8 +135,10 @@ def maintenance_inside(seed: int) -> World:
     draw = draw_of("19a", seed)
     began = draw.first
     ended = began + draw.lasting(30.0, 3600.0)
-    how = at_once(FailureKind.STATUS, outcome=Outcome.MAINTENANCE)
-    return world(draw, Fault(began, ended, how, of_service()), end=ended + 110)
+    how = draw.dice.choice((_STATUS, black_hole))
+    window = (began - 15.0, ended + 15.0)
+    fault = Fault(began, ended, how, of_service())
+    return world(draw, fault, end=ended + 110, maintenance=(window,))
 
 
 def locked_out(seed: int) -> World:

@@ -15,8 +15,8 @@ some are. A checker that probes from one place does so from the first vantage.
     Azure 3 of 5      down while the latest answers of three fifths of the places are FAIL
     plain SPRT        Wald's test over all answers of the service: 95 % against 1 % failing
 
-With controls, a FAIL from a place is left out while fewer than half of that place's controls
-answered last.
+A FAIL in a declared maintenance window counts for none of them. With controls, a FAIL from a place
+is left out while fewer than half of that place's controls answered last.
 """
 
 from bisect import bisect_right
@@ -69,7 +69,9 @@ class History:
     def ask(self, spot: Spot, at: float) -> Seen:
         """A probe at a time of one's own."""
         seconds, outcome, _ = self.world.answer(spot, at)
-        return Seen(at, at + seconds, outcome not in (Outcome.FAIL, Outcome.BLOCKED))
+        excused = self.world.in_window(at) and spot.judged
+        failed = outcome in (Outcome.FAIL, Outcome.BLOCKED) and not excused
+        return Seen(at, at + seconds, not failed)
 
     def counting(self, spot: Spot) -> Iterator[Seen]:
         """A cell's scheduled answers that count."""

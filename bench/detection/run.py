@@ -10,19 +10,21 @@ about a second before, and every outage that was open.
 import heapq
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import ceil, inf
 
-from bench.detection.world import World, ruled
+from bench.detection.world import World, ruled, wall
 from monitor import detection, timetable
-from monitor.detection import Declared, Probe, Sent, State, Tick
+from monitor.detection import Declared, Probe, Sent, State, Tick, WindowClosed
 from monitor.engine.recalled import results_recalled
+from monitor.maintenance import WindowWatch, excused
 from monitor.model import CellKey, Estate, Outcome, Result, Rules, Stage
 
 _WHENEVER = datetime(2026, 1, 1, tzinfo=UTC)
 _STALL = 0.25
+_QUICK = 0.5
 _GRAIN = 0.02
 _UNRECORDED = 1.0
 """Seconds of results that a process takes with it when it is killed."""
@@ -62,7 +64,7 @@ def due_times(estate: Estate, *, staggered: bool = True) -> tuple[tuple[float, l
 
 @lru_cache(maxsize=32)
 def _without_controls(estate: Estate) -> Estate:
-    return Estate(estate.services, estate.vantages, ())
+    return replace(estate, controls=())
 
 
 @lru_cache(maxsize=64)
@@ -97,6 +99,7 @@ class Run:
         self._recorded: deque[Result] | None = None
         if any(event.restarts for event in world.host):
             self._recorded = deque(maxlen=results_recalled(self.estate))
+        self._windows = WindowWatch(self.estate, wall(0.0)) if self.estate.windows else None
         self._wakes_at = inf
         self._generation = 0
         self._trains = due_times(self.estate, staggered=variant.staggered)
@@ -157,26 +160,36 @@ class Run:
             self._send(now, key, fresh=True)
 
     def _send(self, now: float, key: CellKey, *, fresh: bool) -> None:
+        """Send a probe. Detection is told, but of one in a window, and of one that is answered
+        before anybody could miss it: that saves a quarter of the work and changes nothing.
+        """
         spot = self.world.spots[key]
         self._ids += 1
         id_ = str(self._ids)
-        self._step(Sent(key, id_, now, spot.timeout), now)
+        window = None if self._windows is None else self._windows.covering(key, wall(now))
         seconds, outcome, kind = self.world.answer(spot, now, fresh=fresh)
-        self._at(now + seconds, _ANSWER, (id_, key, now, seconds, outcome, kind))
+        quick = not fresh and seconds < _QUICK and not self.world.host
+        if window is None and not quick:
+            self._step(Sent(key, id_, now, spot.timeout), now)
+        self._at(now + seconds, _ANSWER, (id_, key, now, seconds, outcome, kind, window))
 
     def _answered(self, now: float, what: tuple) -> None:
-        id_, key, sent, seconds, outcome, kind = what
+        id_, key, sent, seconds, outcome, kind, window = what
         if now - sent - seconds > _STALL:
             outcome, kind = Outcome.INVALID, None
         if self._generation and sent < self._asleep_until <= now:
             return
         fingerprint = self._known[key]
         result = Result(id_, key, fingerprint, sent, now, _WHENEVER, outcome, kind)
+        if window is not None:
+            result = excused(result, window)
         if self._recorded is not None and not self.world.spots[key].control:
             self._recorded.append(result)
         self._step(result, now)
 
     def _tick(self, now: float, _: object) -> None:
+        if self._windows is not None and (closed := self._windows.closed(wall(now))):
+            self._step(WindowClosed(closed), now)
         self._step(Tick(), now)
         self._at(now + 1.0, _TICK, None)
 

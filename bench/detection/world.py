@@ -8,6 +8,7 @@ noise is thrown at the moment of asking. Nothing here knows of any detector.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from random import Random
@@ -23,11 +24,13 @@ from monitor.model import (
     EvidenceKind,
     FailureKind,
     Need,
+    Once,
     Outcome,
     Rules,
     Service,
     Target,
     Vantage,
+    Window,
 )
 
 INTERVALS = (10, 30, 60)
@@ -40,7 +43,8 @@ CONTROLS = 3
 CONTROL_INTERVAL, CONTROL_TIMEOUT = 10.0, 5.0
 NETWORKS = 3
 GROUPS = ("blue", "green", "amber")
-PROBES_AFFORDED = 25_000
+_NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+PROBES_AFFORDED = 15_000
 SHORTEST_SPAN = 220.0
 
 
@@ -168,7 +172,7 @@ class World:
     """An estate with what befalls it, and the truth of it. It ends at `end`.
 
     `slowest` is the longest that a failing answer takes; `worked` says that every cell has passed
-    before time 0.
+    before time 0; `maintenance` are the declared windows of the service, by begin and end.
     """
 
     draw: Draw
@@ -179,6 +183,7 @@ class World:
     slowest: float = 0.5
     noise: float = 0.0
     host: tuple[HostEvent, ...] = ()
+    maintenance: tuple[tuple[float, float], ...] = ()
     worked: bool = True
     spots: dict[CellKey, Spot] = field(default_factory=dict)
 
@@ -199,6 +204,10 @@ class World:
         if found.seconds > spot.timeout:
             return Answer(spot.timeout, Outcome.FAIL, FailureKind.TIMEOUT)
         return found
+
+    def in_window(self, at: float) -> bool:
+        """Whether a window is open then."""
+        return any(begins <= at < ends for begins, ends in self.maintenance)
 
 
 def _noisy(dice: Random, spot: Spot, seconds: float) -> Answer:
@@ -242,6 +251,8 @@ def world(
     end = more.pop("end", None) or max((t.ended for t in truths), default=0.0) + tail
     ordered = tuple(reversed(faults))
     spots = _spots(*key)
+    if spans := more.get("maintenance"):
+        built = replace(built, windows=tuple(_window(i, *span) for i, span in enumerate(spans)))
     return World(draw, built, ordered, tuple(truths), end, spots=spots, **more)
 
 
@@ -276,6 +287,15 @@ def build_estate(  # noqa: PLR0917 - positional, as the cache wants its key
     if witness:
         watched[0] = replace(watched[0], edge=EDGE)
     return Estate(made, places, tuple(watched))
+
+
+def wall(at: float) -> datetime:
+    """What watches show at a time of the world."""
+    return _NEW_YEAR + timedelta(seconds=at)
+
+
+def _window(number: int, begins: float, ends: float) -> Window:
+    return Window(f"window-{number}", Once(wall(begins), wall(ends)), (SERVICE,))
 
 
 def _witness(service: str, interval: float, timeout: float) -> Check:

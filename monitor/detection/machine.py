@@ -385,7 +385,8 @@ class Machine:
 
     def _declare_part(self, now: float) -> list[Declared]:
         """Declare the part that fails, once the rounds agree on it."""
-        part = self._series.agreed_part(now, after_everyone=self.phase is Phase.ALL)
+        everyone = self.phase is Phase.ALL or self.outages.failing(Track.TURNED_ON_US)
+        part = self._series.agreed_part(now, after_everyone=everyone)
         if part is None:
             return []
         told = self._says.part(part, self._series.history[-1], now)

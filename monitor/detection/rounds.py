@@ -25,6 +25,8 @@ from typing import NamedTuple
 
 from monitor.model import CellKey, Dimension, Rules
 
+_PASSES_THAT_PROVE = 3
+
 
 class Finding(StrEnum):
     """What a closed round says of its population."""
@@ -229,10 +231,17 @@ def failing_set(earlier: Counted, later: Counted, rules: Rules) -> FailingSet | 
 
 
 def survivors(rounds: Iterable[Counted]) -> frozenset[str]:
-    """Targets that passed more than half of their votes over all these rounds."""
+    """Targets that passed more than half of their votes over all these rounds.
+
+    A PASS or two prove nothing: of thirty targets that fail 95 times in 100, one has two of three.
+    """
     sums: dict[str, Tally] = defaultdict(Tally)
     for counted in rounds:
         for target, tally in counted.by[Dimension.TARGET].items():
             sums[target].passed += tally.passed
             sums[target].failed += tally.failed
-    return frozenset(name for name, tally in sums.items() if 2 * tally.passed > tally.votes)
+    return frozenset(name for name, tally in sums.items() if _survives(tally))
+
+
+def _survives(tally: Tally) -> bool:
+    return 2 * tally.passed > tally.votes and tally.passed >= _PASSES_THAT_PROVE
