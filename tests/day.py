@@ -58,6 +58,7 @@ class Day(Simulation):
             detection=self.state,
         )
         self.changes = []
+        self.written_at = []
         self.written = {}
         self.recorded = []
         if like is not None:
@@ -89,8 +90,15 @@ class Day(Simulation):
         self.loses_changes(len(self.changes) - whole - 1)
 
     def loses_changes(self, number):
-        """As if killed before the last so many changes were written."""
-        del self.changes[len(self.changes) - number :]
+        """As if killed before the last so many changes were written.
+
+        A store that takes no change takes no result either: those seen since are lost as well.
+        """
+        kept = len(self.changes) - number
+        if number:
+            since = self.written_at[kept]
+            self.recorded = [result for result in self.recorded if result.observed_at < since]
+        del self.changes[kept:], self.written_at[kept:]
         moved = [change.incident for change in self.changes if change.incident is not None]
         self.written = {incident.number: incident for incident in moved}
 
@@ -162,6 +170,7 @@ class Day(Simulation):
 
     def _write(self, change):
         self.changes.append(change)
+        self.written_at.append(self.reading().at)
         if change.incident is not None:
             known = self.written.get(change.incident.number)
             assert change.was_version == (known.version if known else None)

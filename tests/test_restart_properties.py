@@ -56,6 +56,7 @@ class Kept(Judged):
         for change in like.changes:
             self.outages.update((outage.id, outage) for outage in change.outages)
         self.changes = list(like.changes)
+        self.written_at = list(like.written_at)
         super()._take_up(like)
 
     @property
