@@ -9,9 +9,19 @@ import pytest
 
 from monitor.config import ConfigError, load
 from monitor.engine.recorder import Recorder, line_of
-from monitor.model import CONTROL, SHARED, CellKey, Evidence, FailureKind, Need, Outcome, Result
+from monitor.model import (
+    CONTROL,
+    SHARED,
+    CellKey,
+    Evidence,
+    EvidenceKind,
+    FailureKind,
+    Need,
+    Outcome,
+    Result,
+)
 from monitor.replay import read_history
-from tests.estates import check, estate, service
+from tests.estates import check, controls, estate, service
 from tests.outbox_fixtures import until
 from tests.test_engine import at_once, made_on, running
 
@@ -90,6 +100,23 @@ def test_controls_and_degrading_checks_are_told_apart(file):
     assert {key.service for key in cells} == {"crm", CONTROL}
     assert {f.need for k, f in cells.items() if k.service == "crm"} == {Need.DEGRADING}
     assert {facts.tenant for facts in cells.values()} == {SHARED}
+
+
+def test_how_a_check_learns_is_told(file):
+    witness = replace(check(), evidence=EvidenceKind.PASSIVE, real_users=True)
+    first, *others = controls()
+    watched = replace(
+        estate(service("crm", witness)), controls=(replace(first, edge="waf"), *others)
+    )
+    recorder = Recorder(file, PLENTY)
+    for cell in watched.cells():
+        recorder.record(cell, result(cell=cell), asked=False)
+    recorder.close()
+
+    cells = read_history(file).cells
+    of_crm = [facts for key, facts in cells.items() if key.service == "crm"]
+    assert {(f.evidence, f.real_users) for f in of_crm} == {(EvidenceKind.PASSIVE, True)}
+    assert {f.edge for k, f in cells.items() if k.check == "control-0"} == {"waf"}
 
 
 def test_a_recording_is_gone_on_with_after_a_restart(file):

@@ -214,6 +214,31 @@ def test_what_is_only_degrading_is_never_everyone(replayed):
     assert (outage.impact, outage.reason) == (Impact.SOME, "degraded")
 
 
+def test_a_passive_check_needs_two_bad_periods_of_each_cell(replayed):
+    lines = [{**line, "evidence": "passive"} for line in spread(TENANTS, fails=[(1200, 2400)])]
+
+    (outage,) = replayed(lines).outages
+    assert outage.impact is Impact.ALL
+    assert at(1260) <= outage.detected_at <= at(1200 + 4 * 60)
+
+
+def test_an_edge_that_turned_on_the_monitor_is_told_as_not_knowing(replayed):
+    fails = [(1200, 2400)]
+    us = [{**line, "edge": "waf"} for line in spread(TENANTS, fails=fails)]
+    users = [
+        {**line, "check": "signed-in", "evidence": "passive", "real_users": True}
+        for line in spread(["shared"])
+    ]
+    controls = [
+        {**line, "check": name, "control": True, "edge": "waf" if name == "edge" else ""}
+        for name in ("edge", "one", "other")
+        for line in spread(["shared"], interval=10, fails=fails if name == "edge" else ())
+    ]
+
+    (outage,) = replayed(us + users + controls).outages
+    assert (outage.impact, outage.reason) == (Impact.UNKNOWN, "turned_on_us")
+
+
 def test_a_result_told_twice_counts_once(replayed):
     lines = spread(TENANTS, fails=[(1200, 2400)])
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import structlog
 
-from monitor.model import CONTROL, SHARED, Cell, Need, Result
+from monitor.model import CONTROL, SHARED, Cell, EvidenceKind, Need, Result
 
 LOG = structlog.get_logger("monitor")
 
@@ -53,6 +53,9 @@ def line_of(cell: Cell, result: Result, *, asked: bool) -> str:
         "group": target.group,
         "tenant": "" if target.tenant == SHARED else target.tenant,
         "need": "" if check.need is Need.BLOCKING else check.need,
+        "evidence": "" if check.evidence is EvidenceKind.ACTIVE else check.evidence,
+        "real_users": check.real_users,
+        "edge": check.edge,
         "control": cell.key.service == CONTROL,
         "asked": asked,
     }

@@ -19,7 +19,6 @@ from monitor.model import (
     CellKey,
     Check,
     Estate,
-    EvidenceKind,
     Rules,
     Service,
     Target,
@@ -133,13 +132,17 @@ def _check(service: str, name: str, cells: Mapping[CellKey, CellFacts]) -> Check
         interval=interval,
         timeout=first.timeout or max(longest, min(TIMEOUT, interval)),
         need=first.need,
-        evidence=EvidenceKind.ACTIVE,
+        evidence=first.evidence,
         targets=tuple(targets.values()),
+        real_users=first.real_users,
+        edge=first.edge,
     )
 
 
 def _service(name: str, checks: Iterable[Check]) -> Service:
-    return Service(name, name, Audience.USERS, tuple(c for c in checks if c.service == name))
+    own = tuple(check for check in checks if check.service == name)
+    edge = next((check.edge for check in own if check.edge), "")
+    return Service(name, name, Audience.USERS, own, edge=edge)
 
 
 def _interval(cells: Iterable[CellFacts]) -> float:

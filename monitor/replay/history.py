@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from monitor.model import CONTROL, SHARED, CellKey, FailureKind, Need, Outcome
+from monitor.model import CONTROL, SHARED, CellKey, EvidenceKind, FailureKind, Need, Outcome
 from monitor.replay.lines import (
     HistoryError,
     Said,
@@ -30,6 +30,7 @@ _GAPS_KEPT = 200
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _KINDS = {kind.value: kind for kind in FailureKind}
 _NEEDS = {need.value: need for need in Need}
+_EVIDENCE = {kind.value: kind for kind in EvidenceKind}
 _IDENTITY = ("control", "service", "check", "target", "vantage")
 _NOWHERE = CellKey("", "", "", "")
 
@@ -59,6 +60,9 @@ class CellFacts:
     network: str = ""
     tenant: str = SHARED
     need: Need = Need.BLOCKING
+    evidence: EvidenceKind = EvidenceKind.ACTIVE
+    real_users: bool = False
+    edge: str = ""
     interval: float | None = None
     timeout: float | None = None
     passed: bool = False
@@ -173,6 +177,10 @@ def _facts(said: Said, flaws: list[str]) -> CellFacts:
         network=text_of(said, "network", flaws, ""),
         tenant=text_of(said, "tenant", flaws, SHARED) or SHARED,
         need=word_of(said, "need", _NEEDS, flaws, Need.BLOCKING) or Need.BLOCKING,
+        evidence=word_of(said, "evidence", _EVIDENCE, flaws, EvidenceKind.ACTIVE)
+        or EvidenceKind.ACTIVE,
+        real_users=flag_of(said, "real_users", flaws),
+        edge=text_of(said, "edge", flaws, ""),
         interval=seconds_of(said, "interval", flaws) or None,
         timeout=seconds_of(said, "timeout", flaws) or None,
     )
