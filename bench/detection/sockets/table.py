@@ -1,0 +1,101 @@
+"""The section of the document: method, what is approximated, and a row per family."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from bench.detection.families import FAMILIES
+from bench.detection.sockets.verdict import Beside, Word, verdict
+from bench.live.delays import row
+
+_METHOD = """\
+## The labelled families over real sockets
+
+`python -m bench.detection.sockets`. For every family one world of the labelled benchmark is \
+simulated, and then played in real time: `monitor run` as a process of its own, at its default \
+rules, beside real servers on loopback that answer each connection as the world says. Three \
+vantages are three source addresses in three networks; five tenants in three backend groups; an \
+interval of 10 s; three controls. The verdicts must be equal: the same outages (scope and \
+service) in the same order, each left in the same stage when the world ends.
+
+The world of a family is, of the seeds 20000 to 21999, the one that ends soonest among those of \
+this size whose truth is observable and whose verdict is the simulator's with eight different \
+dice. So a difference is one between simulator and program, not one of luck.
+
+On the wire: refused is a listening socket that is closed while it lasts, for some vantages only \
+a reset; 503, wrong content, a maintenance page and an outage page with 403 are pages; a black \
+hole is a connection that is accepted and never answered; a certificate has expired in 2020; a \
+name is gone from a name server. The host's troubles are SIGSTOP and SIGCONT, and SIGKILL with a \
+new start on the same database.
+
+What is approximated:
+
+- A timeout must be shorter than the interval, so 10 s is 9.9 s.
+- A probe counts as sent when its connection is accepted; a world begins when the monitor says \
+that it is monitoring.
+- The name server cannot tell vantages apart. It hands out the world's expiries as TTLs in the \
+order in which the timetable lets vantages ask, so that each vantage's cache ends when the \
+world says. An answer that takes 2.5 s in the world is SERVFAIL after 0.9 s.
+- Which single requests fail is up to other dice than the simulator's.
+- A killed monitor is started so much earlier as its first start took.
+"""
+
+_HEAD = (
+    "family",
+    "what happens",
+    "seed",
+    "world s",
+    "simulated",
+    "over sockets",
+    "same",
+    "delay s, simulated",
+    "delay s, over sockets",
+    "start covers the truth",
+    "results",
+    "INVALID",
+)
+
+
+def section(found: Mapping[str, Beside | str], not_yet: Mapping[str, str]) -> Iterator[str]:
+    """The lines of the section; what broke down is a text instead of a `Beside`."""
+    yield from _METHOD.splitlines()
+    yield ""
+    yield row(_HEAD)
+    yield "|---" * len(_HEAD) + "|"
+    for family, one in found.items():
+        yield row(_cells(family, one))
+    told = [one for one in found.values() if isinstance(one, Beside)]
+    yield ""
+    same = sum(one.same for one in told)
+    yield f"{same} of {len(found)} families have the simulator's verdict."
+    if not_yet:
+        reasons = ", ".join(f"{family} {why}" for family, why in not_yet.items())
+        yield f"Not played yet: {reasons}."
+
+
+def words(said: Sequence[Word]) -> str:
+    """A verdict in words."""
+    return "; ".join(" ".join(filter(None, word)) for word in said) or "none"
+
+
+def _cells(family: str, one: Beside | str) -> list[object]:
+    what = (FAMILIES[family].__doc__ or "").strip().splitlines()[0].rstrip(".")
+    if isinstance(one, str):
+        return [family, what, "", "", "", one, "NO", *[""] * 5]
+    covered = one.covered
+    return [
+        family,
+        what,
+        one.world.draw.seed,
+        f"{one.world.end:.0f}",
+        words(verdict(one.simulated)),
+        words(verdict(one.live)),
+        "yes" if one.same else "NO",
+        _delays(one.delays(one.simulated)),
+        _delays(one.delays(one.live)),
+        f"{sum(covered)} of {len(covered)}" if covered else "-",
+        one.results,
+        one.invalid,
+    ]
+
+
+def _delays(delays: Iterable[float | None]) -> str:
+    return ", ".join("-" if each is None else f"{each:.1f}" for each in delays) or "-"
