@@ -39,13 +39,20 @@ class Time:
     """The time of one world: 0 until it has begun, then seconds since that."""
 
     clock: Clock
-    began: float | None = None
+    _zero: float = 0.0
+    _begun: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def begin(self, zero: float) -> None:
+        """Let the world begin; its second 0 was at that reading of the monotonic clock."""
+        self._zero = zero
+        self._begun.set()
 
     def __call__(self) -> float:
-        return 0.0 if self.began is None else max(0.0, self.clock.monotonic() - self.began)
+        return max(0.0, self.clock.monotonic() - self._zero) if self._begun.is_set() else 0.0
 
     async def until(self, at: float) -> None:
-        """Wait until that second of a world that has begun."""
+        """Wait until that second of the world."""
+        await self._begun.wait()
         await asyncio.sleep(max(0.0, at - self()))
 
 
@@ -142,8 +149,6 @@ class Door:
             await asyncio.gather(turning, *self._connections, return_exceptions=True)
 
     async def _turn(self, spans: list[tuple[float, float]]) -> None:
-        while self.time.began is None:
-            await asyncio.sleep(0.01)
         for began, ended in spans:
             await self.time.until(began)
             self._close()

@@ -20,20 +20,24 @@ from bench.detection.world import World
 
 AFTERWARDS = 20
 QUICK = 0.5
-PATIENCE = 0.9
-"""A resolver asks again after 1 s, so nothing is answered later than this."""
+ASKED_AGAIN = 0.9
+"""Seconds after which a resolver may have asked anew, and hears no answer to its last question."""
 
 Elapsed = Callable[[], float]
 """Seconds of the world."""
 
 
 class Names(asyncio.DatagramProtocol):
-    """Says that every name is 127.0.0.1, while it is there; gone: NXDOMAIN, or SERVFAIL if slow."""
+    """Says that every name is 127.0.0.1, while it is there; gone: NXDOMAIN, or SERVFAIL if slow.
+
+    A slow answer is one to that repetition of the question which the resolver then waits for.
+    """
 
     def __init__(self, world: World, elapsed: Elapsed) -> None:
         self._world, self._elapsed = world, elapsed
         self._since = world.faults[0].began
         self._expiries = cycle(expiries(world))
+        self._asked: dict[int, float] = {}
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:
         self._transport = transport
@@ -48,9 +52,11 @@ class Names(asyncio.DatagramProtocol):
             self._transport.sendto(reply.to_wire(), addr)
             return
         reply.set_rcode(dns.rcode.NXDOMAIN if seconds < QUICK else dns.rcode.SERVFAIL)
-        asyncio.get_running_loop().call_later(
-            min(seconds, PATIENCE), self._transport.sendto, reply.to_wire(), addr
-        )
+        wait = self._asked.setdefault(query.id, at) + seconds - at
+        if wait < ASKED_AGAIN:
+            del self._asked[query.id]
+            loop = asyncio.get_running_loop()
+            loop.call_later(wait, self._transport.sendto, reply.to_wire(), addr)
 
     def _fill(self, reply: dns.message.Message, at: float) -> None:
         (question,) = reply.question

@@ -61,12 +61,12 @@ async def play(world: World, certificates: Certificates, clock: Clock) -> Played
             certificates.authority.cert_pem.write_to_path(str(folder / "authority.pem"))
             watched = Watched(folder, clock)
             async with watched.running():
-                time.began = clock.now().mono_of(watched.said_at)
+                began = watched.said_at
+                time.begin(clock.now().mono_of(began))
                 for event in world.host:
                     await watched.suffer(event, time)
                 await time.until(world.end)
                 watched.still_there()
-        began = clock.now().wall_of(time.began)
         return await _read(folder, began)
 
 
@@ -175,6 +175,6 @@ def _counted(url: str) -> dict[str, int]:
     try:
         with engine.connect() as connection:
             counts = select(RESULT.c.outcome, func.count()).group_by(RESULT.c.outcome)
-            return {outcome: number for outcome, number in connection.execute(counts)}
+            return dict(map(tuple, connection.execute(counts)))
     finally:
         engine.dispose()

@@ -33,7 +33,7 @@ What is approximated:
 that it is monitoring.
 - The name server cannot tell vantages apart. It hands out the world's expiries as TTLs in the \
 order in which the timetable lets vantages ask, so that each vantage's cache ends when the \
-world says. An answer that takes 2.5 s in the world is SERVFAIL after 0.9 s.
+world says. All vantages ask the same server, so what one of them asks anew is told to it alone.
 - Which single requests fail is up to other dice than the simulator's.
 - A killed monitor is started so much earlier as its first start took.
 """
