@@ -11,11 +11,11 @@ concluded (`verdict`). Ends with exit code 1 when a family differs.
 
 import argparse
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.detection.calls import calls_of
+from bench.detection.calls import Call, calls_of
 from bench.detection.families import FAMILIES, named
 from bench.detection.run import Run
 from bench.detection.sockets.chosen import NOT_YET, Chosen, chosen
@@ -49,24 +49,25 @@ def _chosen(names: Iterable[str]) -> list[Chosen]:
     return [chosen(family) for family in families if family not in NOT_YET]
 
 
-async def _all(ones: Iterable[Chosen], at_once: int, clock: Clock) -> dict[Chosen, Beside | str]:
+async def _all(ones: Sequence[Chosen], at_once: int, clock: Clock) -> dict[Chosen, Beside | str]:
     """Play them side by side, the longest first; what broke down is told in words."""
-    stage = _Stage(asyncio.Semaphore(at_once), asyncio.Lock(), Certificates(), clock)
+    simulated = {one: calls_of(Run(one.world()).go().declared) for one in ones}
     order = sorted(ones, key=lambda one: -one.world().end)
+    stage = _Stage(simulated, asyncio.Semaphore(at_once), asyncio.Lock(), Certificates(), clock)
     return dict(zip(order, await asyncio.gather(*map(stage.beside, order)), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """Where worlds are played: so many at once, begun apart from each other."""
+    """Where worlds are played, beside what was simulated: so many at once, begun apart."""
 
+    simulated: Mapping[Chosen, Sequence[Call]]
     places: asyncio.Semaphore
     door: asyncio.Lock
     certificates: Certificates
     clock: Clock
 
     async def beside(self, one: Chosen) -> Beside | str:
-        simulated = calls_of((await asyncio.to_thread(Run(one.world()).go)).declared)
         world = one.world()
         async with self.places:
             async with self.door:
@@ -76,7 +77,8 @@ class _Stage:
             except BrokeDownError as error:
                 print(f"family {one.family}: {error}", flush=True)
                 return "broke down"
-        found = Beside(world, simulated, calls_of_outages(played), played.results, played.invalid)
+        live = calls_of_outages(played)
+        found = Beside(world, self.simulated[one], live, played.results, played.invalid)
         words = verdict(found.live)
         print(f"family {one.family}: {words}{'' if found.same else ' DIFFERS'}", flush=True)
         return found
