@@ -1,5 +1,6 @@
 """The labelled families over real sockets: what is pure in it, and one short world for real."""
 
+import json
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -198,6 +199,18 @@ def test_the_name_server_is_asked_where_there_is_one(tmp_path):
     served = replace(SERVED, nameserver="127.0.0.1:5353")
     assert loaded(failing(REFUSED), tmp_path, served).nameservers == ("127.0.0.1:5353",)
     assert loaded(failing(REFUSED), tmp_path).nameservers is None
+
+
+def test_maintenance_is_declared_by_the_hour(tmp_path):
+    made = FAMILIES["19b"](21157)
+    ((began, ended),) = maintenance_of(made)
+    declared = json.loads(config_of(made, SERVED, tmp_path, START))["maintenance"]
+    (window,) = declared.values()
+    assert datetime.fromisoformat(window["begins"]) == START + timedelta(seconds=began)
+    assert datetime.fromisoformat(window["ends"]) == START + timedelta(seconds=ended)
+    assert window["services"] == ["crm"]
+    with pytest.raises(ValueError, match="when the world begins"):
+        config_of(made, SERVED, tmp_path)
 
 
 def test_a_world_of_shared_targets_is_refused(tmp_path):

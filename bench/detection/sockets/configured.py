@@ -9,10 +9,12 @@ cannot be said in a configuration.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from bench.detection.sockets.estate import Estate, source_of
+from bench.detection.sockets.reading import maintenance_of
 from bench.detection.sockets.wire import MAINTENANCE, OUTAGE, WELCOME
 from bench.detection.world import World
 from monitor.model import CONTROL, SHARED, Check, Rules, Service
@@ -22,8 +24,11 @@ NAME_AGE = 600
 """Seconds: cached addresses are to expire by their TTL alone."""
 
 
-def config_of(world: World, served: Estate, folder: Path) -> str:
-    """checks.yaml for a world served at these places; JSON, which is YAML too."""
+def config_of(world: World, served: Estate, folder: Path, zero: datetime | None = None) -> str:
+    """checks.yaml for a world served at these places; JSON, which is YAML too.
+
+    Where maintenance is declared in it, `zero` must be given: when the world will begin.
+    """
     network: dict[str, Any] = {"allow_private": ["127.0.0.0/8"]}
     if served.nameserver is not None:
         network["nameservers"] = [served.nameserver]
@@ -42,9 +47,27 @@ def config_of(world: World, served: Estate, folder: Path) -> str:
             "controls": [_probe(each, served) for each in world.estate.controls],
             "tenants": _tenants(world),
             "services": {each.name: _service(each, served) for each in watched},
+            **_maintenance(world, zero),
         },
         indent=2,
     )
+
+
+def _maintenance(world: World, zero: datetime | None) -> dict[str, Any]:
+    windows = maintenance_of(world)
+    if not windows:
+        return {}
+    if zero is None:
+        raise ValueError("windows are declared in hours of the day: say when the world begins")
+    declared = {
+        f"window-{number}": {
+            "begins": (zero + timedelta(seconds=began)).isoformat(),
+            "ends": (zero + timedelta(seconds=ended)).isoformat(),
+            "services": [each.name for each in world.estate.services],
+        }
+        for number, (began, ended) in enumerate(windows)
+    }
+    return {"maintenance": declared}
 
 
 def _tenants(world: World) -> dict[str, Any]:

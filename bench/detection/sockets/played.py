@@ -1,6 +1,7 @@
 """One world played in real time: its servers here, the real monitor beside them as a process.
 
-The world begins when the monitor says that it is monitoring, at the instant it says so. What the
+The world begins when the monitor says that it is monitoring, at the instant it says so (one with
+declared maintenance: at an instant set beforehand, by which it should have said so). What the
 monitor concluded is read from its store after it has ended.
 """
 
@@ -20,6 +21,7 @@ from sqlalchemy import create_engine, func, select
 
 from bench.detection.sockets.configured import config_of
 from bench.detection.sockets.estate import Certificates, Time, estate
+from bench.detection.sockets.reading import maintenance_of
 from bench.detection.world import HostEvent, World
 from bench.live.pair import ROOT, ended
 from monitor.clock import Clock
@@ -29,6 +31,7 @@ from monitor.store.tables import RESULT
 
 SAYS = b'"event": "monitoring"'
 STARTS_WITHIN = 120.0
+STARTS_BY = timedelta(seconds=20)
 TOLD = 3000
 LINE_BYTES = 1 << 20
 MOST_OUTAGES = 1000
@@ -57,17 +60,23 @@ async def play(world: World, certificates: Certificates, clock: Clock) -> Played
     with tempfile.TemporaryDirectory(prefix="bench-sockets-") as name:
         folder = Path(name)
         async with estate(world, time, certificates) as served:
-            (folder / "checks.yaml").write_text(config_of(world, served, folder))
+            planned = _planned(world, clock)
+            (folder / "checks.yaml").write_text(config_of(world, served, folder, planned))
             certificates.authority.cert_pem.write_to_path(str(folder / "authority.pem"))
             watched = Watched(folder, clock)
             async with watched.running():
-                began = watched.said_at
+                began = planned or watched.said_at
                 time.begin(clock.now().mono_of(began))
                 for event in world.host:
                     await watched.suffer(event, time)
                 await time.until(world.end)
                 watched.still_there()
         return await _read(folder, began)
+
+
+def _planned(world: World, clock: Clock) -> datetime | None:
+    """When a world must begin in which maintenance is declared by the hour; else None."""
+    return clock.wall() + STARTS_BY if maintenance_of(world) else None
 
 
 @dataclass(slots=True)

@@ -17,8 +17,8 @@ interval of 10 s; three controls. The verdicts must be equal: the same outages (
 service) in the same order, each left in the same stage when the world ends.
 
 The world of a family is, of the seeds 20000 to 21999, the one that ends soonest among those of \
-this size whose truth is observable and whose verdict is the simulator's with eight different \
-dice. So a difference is one between simulator and program, not one of luck.
+this size whose truth is observable and whose verdict is the simulator's with 40 different dice. \
+So a difference is one between simulator and program, not one of luck.
 
 On the wire: refused is a listening socket that is closed while it lasts, for some vantages only \
 a reset; 503, wrong content, a maintenance page and an outage page with 403 are pages; a black \
