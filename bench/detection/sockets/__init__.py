@@ -17,8 +17,7 @@ from pathlib import Path
 
 from bench.detection.calls import Call, calls_of
 from bench.detection.families import FAMILIES, named
-from bench.detection.run import Run
-from bench.detection.sockets.chosen import NOT_YET, Chosen, chosen
+from bench.detection.sockets.chosen import DICE, NOT_YET, Chosen, chosen, simulated_by
 from bench.detection.sockets.estate import Certificates
 from bench.detection.sockets.played import BrokeDownError, play
 from bench.detection.sockets.table import section
@@ -51,7 +50,7 @@ def _chosen(names: Iterable[str]) -> list[Chosen]:
 
 async def _all(ones: Sequence[Chosen], at_once: int, clock: Clock) -> dict[Chosen, Beside | str]:
     """Play them side by side, the longest first; what broke down is told in words."""
-    simulated = {one: calls_of(Run(one.world()).go().declared) for one in ones}
+    simulated = {one: [calls_of(simulated_by(one, n)) for n in range(DICE)] for one in ones}
     order = sorted(ones, key=lambda one: -one.world().end)
     stage = _Stage(simulated, asyncio.Semaphore(at_once), asyncio.Lock(), Certificates(), clock)
     return dict(zip(order, await asyncio.gather(*map(stage.beside, order)), strict=True))
@@ -61,7 +60,7 @@ async def _all(ones: Sequence[Chosen], at_once: int, clock: Clock) -> dict[Chose
 class _Stage:
     """Where worlds are played, beside what was simulated: so many at once, begun apart."""
 
-    simulated: Mapping[Chosen, Sequence[Call]]
+    simulated: Mapping[Chosen, Sequence[Sequence[Call]]]
     places: asyncio.Semaphore
     door: asyncio.Lock
     certificates: Certificates

@@ -1,9 +1,11 @@
 """The section of the document: method, what is approximated, and a row per family."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from bench.detection.calls import Call
 from bench.detection.families import FAMILIES
-from bench.detection.sockets.verdict import Beside, Word, verdict
+from bench.detection.sockets.verdict import Beside, Word, covered, delays, verdict
+from bench.detection.world import World
 from bench.live.delays import row
 
 _METHOD = """\
@@ -17,7 +19,7 @@ interval of 10 s; three controls. The verdicts must be equal: the same outages (
 service) in the same order, each left in the same stage when the world ends.
 
 The world of a family is, of the seeds 20000 to 21999, the one that ends soonest among those of \
-this size whose truth is observable and whose verdict is the simulator's with 40 different dice. \
+this size whose truth is observable and whose verdict is the simulator's with 25 different dice. \
 So a difference is one between simulator and program, not one of luck.
 
 On the wire: refused is a listening socket that is closed while it lasts, for some vantages only \
@@ -34,7 +36,8 @@ that it is monitoring.
 - The name server cannot tell vantages apart. It hands out the world's expiries as TTLs in the \
 order in which the timetable lets vantages ask, so that each vantage's cache ends when the \
 world says. All vantages ask the same server, so what one of them asks anew is told to it alone.
-- Which single requests fail is up to other dice than the simulator's.
+- Which single requests fail is up to other dice than the simulator's. Therefore what was \
+simulated is given as the least and the most of all 25.
 - A killed monitor is started so much earlier as its first start took.
 """
 
@@ -48,7 +51,8 @@ _HEAD = (
     "same",
     "delay s, simulated",
     "delay s, over sockets",
-    "start covers the truth",
+    "start covers the truth, simulated",
+    "start covers the truth, over sockets",
     "results",
     "INVALID",
 )
@@ -79,23 +83,37 @@ def words(said: Sequence[Word]) -> str:
 def _cells(family: str, one: Beside | str) -> list[object]:
     what = (FAMILIES[family].__doc__ or "").strip().splitlines()[0].rstrip(".")
     if isinstance(one, str):
-        return [family, what, "", "", "", one, "NO", *[""] * 5]
-    covered = one.covered
+        return [family, what, "", "", "", one, "NO", *[""] * 6]
     return [
         family,
         what,
         one.world.draw.seed,
         f"{one.world.end:.0f}",
-        words(verdict(one.simulated)),
+        words(verdict(one.simulated[0])),
         words(verdict(one.live)),
         "yes" if one.same else "NO",
-        _delays(one.delays(one.simulated)),
-        _delays(one.delays(one.live)),
-        f"{sum(covered)} of {len(covered)}" if covered else "-",
+        _delays(one.world, one.simulated),
+        _delays(one.world, [one.live]),
+        _covered(one.world, one.simulated),
+        _covered(one.world, [one.live]),
         one.results,
         one.invalid,
     ]
 
 
-def _delays(delays: Iterable[float | None]) -> str:
-    return ", ".join("-" if each is None else f"{each:.1f}" for each in delays) or "-"
+def _delays(world: World, told: Sequence[Sequence[Call]]) -> str:
+    """Per truth its delay, or the least and most of several tellings."""
+    by_truth = zip(*(delays(world, calls) for calls in told), strict=True)
+    return ", ".join(_range([d for d in found if d is not None]) for found in by_truth) or "-"
+
+
+def _range(found: Sequence[float]) -> str:
+    if not found:
+        return "-"
+    least, most = f"{min(found):.1f}", f"{max(found):.1f}"
+    return least if least == most else f"{least} to {most}"
+
+
+def _covered(world: World, told: Sequence[Sequence[Call]]) -> str:
+    found = [each for calls in told for each in covered(world, calls)]
+    return f"{sum(found)} of {len(found)}" if found else "-"

@@ -65,10 +65,13 @@ def _declared(outage: Outage, began: datetime) -> Iterator[Declared]:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """One family's world, as the simulator concluded and as the real monitor did."""
+    """One family's world, as the simulator concluded with several dice and the real monitor did.
+
+    `simulated` are the simulator's calls, those with the world's own dice first.
+    """
 
     world: World
-    simulated: Sequence[Call]
+    simulated: Sequence[Sequence[Call]]
     live: Sequence[Call]
     results: int = 0
     invalid: int = 0
@@ -76,19 +79,19 @@ class Beside:
     @property
     def same(self) -> bool:
         """Whether both verdicts are equal."""
-        return verdict(self.simulated) == verdict(self.live)
+        return verdict(self.simulated[0]) == verdict(self.live)
 
-    def delays(self, calls: Sequence[Call]) -> list[float | None]:
-        """For each truth that is to be told, seconds until it was; None where it was not."""
-        found = [_first(calls, truth) for truth in _told(self.world)]
-        pairs = zip(found, _told(self.world), strict=True)
-        return [None if call is None else call.at - truth.began for call, truth in pairs]
 
-    @property
-    def covered(self) -> list[bool]:
-        """For each truth that the real monitor told, whether the start it gives covers it."""
-        pairs = [(_first(self.live, truth), truth) for truth in _told(self.world)]
-        return [_covers(call, truth) for call, truth in pairs if call is not None and call.began]
+def delays(world: World, calls: Sequence[Call]) -> list[float | None]:
+    """For each truth that is to be told, seconds until it was; None where it was not."""
+    found = [(_first(calls, truth), truth) for truth in _told(world)]
+    return [None if call is None else call.at - truth.began for call, truth in found]
+
+
+def covered(world: World, calls: Sequence[Call]) -> list[bool]:
+    """For each truth that was told, whether the start that was given covers it."""
+    found = [(_first(calls, truth), truth) for truth in _told(world)]
+    return [_covers(call, truth) for call, truth in found if call is not None]
 
 
 def _told(world: World) -> list[Truth]:
