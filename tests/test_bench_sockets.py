@@ -206,8 +206,8 @@ def test_maintenance_is_declared_by_the_hour(tmp_path):
     ((began, ended),) = maintenance_of(made)
     declared = json.loads(config_of(made, SERVED, tmp_path, START))["maintenance"]
     (window,) = declared.values()
-    assert datetime.fromisoformat(window["begins"]) == START + timedelta(seconds=began)
-    assert datetime.fromisoformat(window["ends"]) == START + timedelta(seconds=ended)
+    assert datetime.fromisoformat(window["begins"]) == START + timedelta(seconds=round(began))
+    assert datetime.fromisoformat(window["ends"]) == START + timedelta(seconds=round(ended))
     assert window["services"] == ["crm"]
     with pytest.raises(ValueError, match="when the world begins"):
         config_of(made, SERVED, tmp_path)

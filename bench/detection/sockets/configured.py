@@ -61,8 +61,8 @@ def _maintenance(world: World, zero: datetime | None) -> dict[str, Any]:
         raise ValueError("windows are declared in hours of the day: say when the world begins")
     declared = {
         f"window-{number}": {
-            "begins": (zero + timedelta(seconds=began)).isoformat(),
-            "ends": (zero + timedelta(seconds=ended)).isoformat(),
+            "begins": (zero + timedelta(seconds=round(began))).isoformat(timespec="seconds"),
+            "ends": (zero + timedelta(seconds=round(ended))).isoformat(timespec="seconds"),
             "services": [each.name for each in world.estate.services],
         }
         for number, (began, ended) in enumerate(windows)

@@ -75,8 +75,8 @@ async def play(world: World, certificates: Certificates, clock: Clock) -> Played
 
 
 def _planned(world: World, clock: Clock) -> datetime | None:
-    """When a world must begin in which maintenance is declared by the hour; else None."""
-    return clock.wall() + STARTS_BY if maintenance_of(world) else None
+    """When a world must begin in which maintenance is declared, a whole second; else None."""
+    return (clock.wall() + STARTS_BY).replace(microsecond=0) if maintenance_of(world) else None
 
 
 @dataclass(slots=True)

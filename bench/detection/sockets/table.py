@@ -38,6 +38,7 @@ order in which the timetable lets vantages ask, so that each vantage's cache end
 world says. All vantages ask the same server, so what one of them asks anew is told to it alone.
 - Which single requests fail is up to other dice than the simulator's. Therefore what was \
 simulated is given as the least and the most of all 25.
+- Maintenance windows are declared in whole seconds.
 - A killed monitor is started so much earlier as its first start took.
 """
 
