@@ -23,6 +23,7 @@ from bench.detection.sockets.played import BrokeDownError, play
 from bench.detection.sockets.table import section
 from bench.detection.sockets.verdict import Beside, calls_of_outages, verdict
 from monitor.clock import Clock, real_clock
+from monitor.store import StoreError
 
 APART = 1.5
 _MARK = "<!-- families over real sockets -->"
@@ -73,7 +74,7 @@ class _Stage:
                 await asyncio.sleep(APART)
             try:
                 played = await play(world, self.certificates, self.clock)
-            except BrokeDownError as error:
+            except (BrokeDownError, StoreError) as error:
                 print(f"family {one.family}: {error}", flush=True)
                 return "broke down"
         live = calls_of_outages(played)
