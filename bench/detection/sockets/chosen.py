@@ -73,8 +73,8 @@ def steady(one: Chosen) -> bool:
 def simulated_by(one: Chosen, dice: int) -> tuple[Declared, ...]:
     """What the simulator says of a world with the dice of that number; 0 are the world's own."""
     world = one.world()
-    for _ in range(dice):
-        world.draw.dice.random()
+    if dice:
+        world.draw.dice.seed(f"{one.family}/{one.seed}/{dice}")
     return tuple(Run(world).go().declared)
 
 
