@@ -20,7 +20,8 @@ service) in the same order, each left in the same stage when the world ends.
 
 The world of a family is, of the seeds 20000 to 21999, the one that ends soonest among those of \
 this size whose truth is observable and whose verdict is the simulator's with 25 different dice. \
-So a difference is one between simulator and program, not one of luck.
+So a difference is one between simulator and program, save one of luck where single requests fail \
+by chance (8, 8g, 11: one or two verdicts in a hundred, 8g four); such a family is played again.
 
 On the wire: refused is a listening socket that is closed while it lasts, for some vantages only \
 a reset; 503, wrong content, a maintenance page and an outage page with 403 are pages; a black \
