@@ -16,9 +16,10 @@ from bench.detection.calls import Call, calls_of
 from bench.detection.families import FAMILIES
 from bench.detection.run import Run
 from bench.detection.sockets import main
+from bench.detection.sockets.again import told_again
 from bench.detection.sockets.chosen import NOT_YET, Chosen, chosen
 from bench.detection.sockets.configured import config_of
-from bench.detection.sockets.estate import Certificates, Estate, Time, estate, source_of
+from bench.detection.sockets.estate import Certificates, Estate, Given, Time, estate, source_of
 from bench.detection.sockets.played import Played, play
 from bench.detection.sockets.reading import expiries, kinds_of, maintenance_of, refusals
 from bench.detection.sockets.table import section, words
@@ -263,7 +264,7 @@ def outage(detected=30.0, **more):
 
 
 def concluded(*outages):
-    return calls_of_outages(Played(outages, START, 0, 0))
+    return calls_of_outages(Played(outages, START))
 
 
 BACK = {"recovered": Interval(after(60), after(61)), "watch_until": after(700)}
@@ -309,9 +310,11 @@ def call(at=30.0, scope=Scope.ALL, stage=Stage.WATCHING, began=(19.0, 21.0)):
     return Call(scope, "crm", at, began, stage=stage)
 
 
-def beside(live):
+def beside(live, again=None):
     truth = Truth(Scope.ALL, 20.0, 20.0, 60.0)
-    return Beside(failing(REFUSED, truths=[truth]), [[call()], [call(at=31.5)]], live, 100, 1)
+    simulated = [[call()], [call(at=31.5)]]
+    again = [call(at=31.0)] if again is None else again
+    return Beside(failing(REFUSED, truths=[truth]), simulated, live, again, 100, 1)
 
 
 def test_verdicts_are_the_same_whatever_the_seconds():
@@ -324,6 +327,26 @@ def test_verdicts_are_the_same_whatever_the_seconds():
 )
 def test_verdicts_differ_in_scope_stage_and_number(live):
     assert not beside(live).same
+
+
+def test_a_verdict_that_these_answers_come_to_is_the_same_and_marked():
+    other = [call(scope=Scope.PARTIAL)]
+    one = beside(other, again=other)
+    assert one.same
+    assert not one.alike
+    assert any(" | yes, with these answers | " in line for line in section({"8": one}, {}))
+
+
+def test_the_simulator_can_be_given_the_answers_that_servers_gave():
+    made = failing(at_once(FailureKind.STATUS))
+    well_all_along = [
+        Given(at + 0.1, spot.key, Answer(0.05, Outcome.PASS))
+        for at in (second / 2 for second in range(300))
+        for spot in made.spots.values()
+    ]
+    assert verdict(calls_of(Run(made).go().declared))
+    assert verdict(told_again(made, well_all_along)) == ()
+    assert verdict(told_again(made, [])) == verdict(calls_of(Run(made).go().declared))
 
 
 @pytest.mark.parametrize(
@@ -344,7 +367,7 @@ def test_the_table_names_what_differs_what_broke_down_and_what_is_not_played():
     found = {"1": beside([call()]), "2": beside([]), "4": "broke down"}
     lines = list(section(found, {"19a": "needs windows"}))
     rows = {line.split(" | ")[0]: line for line in lines if line.startswith("| ")}
-    assert " | yes | 10.0 to 11.5 | 10.0 | 2 of 2 | 1 of 1 | 100 | 1 |" in rows["| 1"]
+    assert " | yes | 10.0 to 11.5 | 11.0 | 10.0 | 2 of 2 | 1 of 1 | 100 | 1 |" in rows["| 1"]
     assert " | NO | " in rows["| 2"]
     assert " | broke down | NO | " in rows["| 4"]
     assert "1 of 3 families have the simulator's verdict." in lines
@@ -486,5 +509,6 @@ async def test_the_real_monitor_says_of_a_short_world_what_the_simulator_says():
     played = await play(short(), Certificates(), real_clock())
     live = calls_of_outages(played)
     assert verdict(live) == verdict(simulated)
+    assert verdict(told_again(short(), played.given)) == verdict(simulated)
     assert covered(short(), live) == [True]
     assert delays(short(), live) == pytest.approx(delays(short(), simulated), abs=4.0)

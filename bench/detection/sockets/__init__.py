@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bench.detection.calls import Call, calls_of
 from bench.detection.families import FAMILIES, named
+from bench.detection.sockets.again import told_again
 from bench.detection.sockets.chosen import DICE, NOT_YET, Chosen, chosen, simulated_by
 from bench.detection.sockets.estate import Certificates
 from bench.detection.sockets.played import BrokeDownError, play
@@ -78,7 +79,8 @@ class _Stage:
                 print(f"family {one.family}: {error}", flush=True)
                 return "broke down"
         live = calls_of_outages(played)
-        found = Beside(world, self.simulated[one], live, played.results, played.invalid)
+        again = await asyncio.to_thread(told_again, one.world(), played.given)
+        found = Beside(world, self.simulated[one], live, again, played.results, played.invalid)
         words = verdict(found.live)
         print(f"family {one.family}: {words}{'' if found.same else ' DIFFERS'}", flush=True)
         return found

@@ -12,13 +12,14 @@ import struct
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import trustme
 
 from bench.detection.sockets.names import name_server
 from bench.detection.sockets.reading import kinds_of, refusals
 from bench.detection.sockets.wire import Ending, spoken
-from bench.detection.world import Spot, World
+from bench.detection.world import Answer, Spot, World
 from monitor.clock import Clock
 from monitor.daemon.listener import bind
 from monitor.model import CONTROL, CellKey, FailureKind
@@ -56,12 +57,24 @@ class Time:
         await asyncio.sleep(max(0.0, at - self()))
 
 
+class Given(NamedTuple):
+    """An answer to a cell whose connection was accepted `at` that second of the world."""
+
+    at: float
+    cell: CellKey
+    answer: Answer
+
+
 @dataclass(frozen=True, slots=True)
 class Estate:
-    """Where a world's servers are: an origin for each service and the controls."""
+    """Where a world's servers are: an origin for each service and the controls.
+
+    `given` are all answers since the world began, in the order of their requests.
+    """
 
     origins: Mapping[str, str]
     nameserver: str | None = None
+    given: list[Given] = field(default_factory=list)
 
 
 class Certificates:
@@ -97,15 +110,16 @@ async def estate(world: World, time: Time, certificates: Certificates) -> AsyncI
         nameserver, host = None, HOST
         if FailureKind.DNS in kinds:
             nameserver, host = await stack.enter_async_context(name_server(world, time)), NAME
-        origins = {}
+        origins: dict[str, str] = {}
+        made = Estate(origins, nameserver)
         for service in sorted({key.service for key in world.spots}):
             shown = service != CONTROL
             tls = _tls(world, service, time, certificates) if FailureKind.TLS in kinds else None
-            door = Door(world, service, time, tls if shown else None)
+            door = Door(world, service, time, made.given, tls if shown else None)
             await stack.enter_async_context(door.serving())
             scheme = "https" if shown and tls else "http"
             origins[service] = f"{scheme}://{host if shown else HOST}:{door.port}"
-        yield Estate(origins, nameserver)
+        yield made
 
 
 def _tls(world: World, service: str, time: Time, certificates: Certificates) -> ssl.SSLContext:
@@ -120,6 +134,7 @@ class Door:
     world: World
     service: str
     time: Time
+    given: list[Given]
     tls: ssl.SSLContext | None = None
     _socket: socket.socket = field(default_factory=lambda: bind(HOST, 0))
     _server: asyncio.Server | None = None
@@ -187,6 +202,7 @@ class Door:
             head = await reader.readuntil(b"\r\n\r\n")
         spot = self._spot(head, writer.get_extra_info("peername")[0])
         answer = self.world.answer(spot, at)
+        self.given.append(Given(at, spot.key, answer))
         said = spoken(answer, self.world.draw.family)
         if said is Ending.SILENCE:
             await reader.read()

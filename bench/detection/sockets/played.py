@@ -13,14 +13,14 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import create_engine, func, select
 
 from bench.detection.sockets.configured import config_of
-from bench.detection.sockets.estate import Certificates, Time, estate
+from bench.detection.sockets.estate import Certificates, Given, Time, estate
 from bench.detection.sockets.reading import maintenance_of
 from bench.detection.world import HostEvent, World
 from bench.live.pair import ROOT, ended
@@ -45,13 +45,14 @@ class BrokeDownError(Exception):
 class Played:
     """What a monitor concluded: its outages, oldest first, and the results of services' probes.
 
-    `began` is the wall clock's reading at the world's second 0.
+    `began` is the wall clock's reading at the world's second 0, `given` what the servers answered.
     """
 
     outages: tuple[Outage, ...]
     began: datetime
-    results: int
-    invalid: int
+    results: int = 0
+    invalid: int = 0
+    given: tuple[Given, ...] = ()
 
 
 async def play(world: World, certificates: Certificates, clock: Clock) -> Played:
@@ -71,7 +72,7 @@ async def play(world: World, certificates: Certificates, clock: Clock) -> Played
                     await watched.suffer(event, time)
                 await time.until(world.end)
                 watched.still_there()
-        return await _read(folder, began)
+        return replace(await _read(folder, began), given=tuple(served.given))
 
 
 def _planned(world: World, clock: Clock) -> datetime | None:

@@ -67,18 +67,25 @@ def _declared(outage: Outage, began: datetime) -> Iterator[Declared]:
 class Beside:
     """One family's world, as the simulator concluded with several dice and the real monitor did.
 
-    `simulated` are the simulator's calls, those with the world's own dice first.
+    `simulated` are the simulator's calls, those with the world's own dice first; `again` those with
+    the answers that the servers gave.
     """
 
     world: World
     simulated: Sequence[Sequence[Call]]
     live: Sequence[Call]
+    again: Sequence[Call] = ()
     results: int = 0
     invalid: int = 0
 
     @property
     def same(self) -> bool:
-        """Whether both verdicts are equal."""
+        """Whether both verdicts are equal, or the other one is what these answers come to."""
+        return self.alike or verdict(self.again) == verdict(self.live)
+
+    @property
+    def alike(self) -> bool:
+        """Whether both verdicts are equal although the dice were not."""
         return verdict(self.simulated[0]) == verdict(self.live)
 
 
