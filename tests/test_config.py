@@ -407,6 +407,23 @@ def test_networks_limits_history_and_policy_are_read(read):
     assert config.policy.page_window == 120.0
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("10.0.0.53", ("10.0.0.53",)),
+        ("10.0.0.53:5353", ("10.0.0.53:5353",)),
+        ("['FD00::53', '[fd00::53]:5353']", ("fd00::53", "[fd00::53]:5353")),
+        ("[]", None),
+    ],
+)
+def test_name_servers_are_read_with_or_without_a_port(read, written, meant):
+    assert read(f"network: {{nameservers: {written}}}\n" + MINIMAL).nameservers == meant
+
+
+def test_the_systems_name_servers_are_asked_unless_others_are_named(read):
+    assert read(MINIMAL).nameservers is None
+
+
 def test_an_ipv6_address_can_be_listened_at(read):
     config = read("listen: '[::1]:8000'\n" + MINIMAL)
     assert (config.listen_host, config.listen_port) == ("::1", 8000)

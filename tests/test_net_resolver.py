@@ -15,8 +15,10 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
+from monitor.cli.probing import probe_once
 from monitor.clock import Clock, real_clock
-from monitor.model import FailureKind, Vantage
+from monitor.config import load
+from monitor.model import FailureKind, Outcome, Vantage
 from monitor.net.failure import Failure
 from monitor.net.resolver import ANY, IPV4, IPV6, Resolver
 from monitor.net.trace import Trace
@@ -400,3 +402,23 @@ async def test_a_name_server_that_is_silent_ends_at_the_limit_of_dns():
     assert "within 0.2 s while resolving the name" in str(failure)
     assert trace.resolve > 0.1
     assert trace.connect is None
+
+
+# ------------------------------------------------------------------------ of the configuration
+
+
+CONFIG = """\
+network: {{allow_private: 127.0.0.0/8, nameservers: "{names}"}}
+services: {{app: {{checks: [{{name: home, url: "{url}"}}]}}}}
+"""
+
+
+async def test_the_name_servers_of_the_configuration_are_asked(tmp_path):
+    file = tmp_path / "checks.yaml"
+    records = {("app.example", "A"): ["127.0.0.1"]}
+    async with name_server(records) as names, raw_server(ok()) as server:
+        file.write_text(CONFIG.format(names=names.address, url=server.url(host="app.example")))
+        config = load(file, {})
+        result = await probe_once(config, config.estate.cells()[0])
+    assert result.outcome is Outcome.PASS
+    assert names.asked == [("app.example", "A")]

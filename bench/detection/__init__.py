@@ -4,7 +4,8 @@
     python -m bench.detection --seeds 200 --held-out 200 --out docs/benchmarks.md
 
 Worlds (`families`) know nothing of any detector; watchers (`run`: ours, `peers`: the others) know
-nothing of a family; `score` compares what was called with what was true.
+nothing of a family; `score` compares what was called with what was true. `sockets` plays one world
+of each family in real time, with the real monitor.
 """
 
 import argparse

@@ -25,7 +25,8 @@ class Call:
     """One outage as told at `at`, first as `scope`.
 
     `began` is the start's interval (None where a watcher gives none). `recovered` and `closed`
-    are when it was first said to be better, and over; None while it is not.
+    are when it was first said to be better, and over; None while it is not. `stage` is where it
+    stands at the end, None where a watcher has no such word.
     """
 
     scope: Scope | str
@@ -35,6 +36,7 @@ class Call:
     recovered: float | None = None
     closed: float | None = None
     episodes: int = 1
+    stage: Stage | None = None
 
 
 def calls_of(declared: Iterable[Declared]) -> list[Call]:
@@ -53,7 +55,7 @@ def calls_of(declared: Iterable[Declared]) -> list[Call]:
             call = Call(scope, service, one.at, (one.began.after, one.began.before))
         if one.stage is not Stage.FAILING and call.recovered is None:
             call = replace(call, recovered=one.at)
-        call = replace(call, episodes=one.episode)
+        call = replace(call, episodes=one.episode, stage=one.stage)
         open_[key] = call
         if one.stage is Stage.CLOSED:
             done.append(replace(open_.pop(key), closed=one.at))

@@ -28,7 +28,8 @@ def cell_named(estate: Estate, name: str) -> Cell:
 async def probe_once(config: Config, cell: Cell) -> Result:
     """Probe the cell once, names resolved afresh."""
     clock = real_clock()
-    net = Net(clock, config.limits, config.allow_private, Redactor(config.secrets))
+    redactor = Redactor(config.secrets)
+    net = Net(clock, config.limits, config.allow_private, redactor, config.nameservers)
     try:
         ask = Ask("command-line", cell.check.timeout, fresh=True)
         return await PROBES[cell.check.kind].probe(cell, ask, net)

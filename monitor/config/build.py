@@ -47,7 +47,7 @@ class Config:
     """Everything a file says, finished: nothing is read or decided later.
 
     `secrets` are all values to redact wherever text leaves. `warnings` are sentences about what
-    is allowed but weaker than it could be.
+    is allowed but weaker than it could be. `nameservers` is None for those of the system.
     """
 
     path: Path
@@ -57,6 +57,7 @@ class Config:
     channels: tuple[Channel, ...]
     limits: Limits
     allow_private: tuple[IPv4Network | IPv6Network, ...]
+    nameservers: tuple[str, ...] | None
     secrets: tuple[Secret, ...]
     database_url: str
     listen_host: str
@@ -81,6 +82,7 @@ def config(path: Path, document: Document, root: Node) -> Config:
         channels=channels,
         limits=document.limits,
         allow_private=document.network.allow_private,
+        nameservers=document.network.nameservers or None,
         secrets=tuple(dict.fromkeys(_secrets((estate, channels, api_token), document, root))),
         database_url=document.database_url,
         listen_host=host.strip("[]"),

@@ -7,6 +7,7 @@ options of each kind of probe and channel. Defaults that depend on other section
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -42,6 +43,7 @@ TENANT_KEYS = ("group", "deployment", "canary")
 
 _KINDS = {kind: each.options for kind, each in PROBES.items()}
 _CHANNEL_KINDS = {kind: each.options for kind, each in CHANNELS.items()}
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 _INSTANT = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?")
 
@@ -72,6 +74,21 @@ def _address(value: object) -> str:
         return str(ip_address(str(value)))
     except ValueError:
         raise ValueError(f"{shown(value)} is no address: write one of this host's") from None
+
+
+def _name_server(value: object) -> str:
+    try:
+        return str(ip_address(str(value)))
+    except ValueError:
+        host, _, port = str(value).rpartition(":")
+    with suppress(ValueError):
+        address = ip_address(host.strip("[]"))
+        bracketed = host.startswith("[") and host.endswith("]")
+        if bracketed == (address.version == 6) and _PORT.fullmatch(port) and int(port) <= 65535:
+            return f"{host}:{port}"
+    raise ValueError(
+        f"{shown(value)} is no name server: write 10.0.0.53, 10.0.0.53:5353 or [fd00::53]:5353"
+    )
 
 
 def _hours(value: object) -> tuple[time, time]:
@@ -132,6 +149,7 @@ WeeklyHours = Annotated[tuple[int, time, time], PlainValidator(_weekly)]
 Instant = Annotated[datetime, PlainValidator(_instant)]
 Day = Annotated[date, PlainValidator(_date)]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
+NameServer = Annotated[str, PlainValidator(_name_server)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(one_or_many)]
 
 if TYPE_CHECKING:
@@ -147,9 +165,10 @@ else:
 
 
 class NetworkShape(Shape):
-    """What of the network may be contacted."""
+    """What of the network may be contacted, and who is asked for names."""
 
     allow_private: Annotated[tuple[Network, ...], BeforeValidator(one_or_many)] = ()
+    nameservers: Annotated[tuple[NameServer, ...], BeforeValidator(one_or_many)] = ()
 
 
 class HoursShape(Shape):

@@ -175,7 +175,8 @@ async def _run(
     started: Callable[[Started], Awaitable[None]],
 ) -> None:
     metrics = Metrics(config.estate, [channel.name for channel in config.channels])
-    net = Net(clock, config.limits, config.allow_private, Redactor(config.secrets))
+    redactor = Redactor(config.secrets)
+    net = Net(clock, config.limits, config.allow_private, redactor, config.nameservers)
     try:
         parts = await _wired(config, clock, store, metrics, net)
     except StoreError as error:
