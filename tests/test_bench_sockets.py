@@ -17,16 +17,18 @@ from bench.detection.families import FAMILIES
 from bench.detection.run import Run
 from bench.detection.sockets import main
 from bench.detection.sockets.again import told_again
-from bench.detection.sockets.chosen import NOT_YET, Chosen, chosen
+from bench.detection.sockets.chosen import Chosen, chosen
 from bench.detection.sockets.configured import config_of
 from bench.detection.sockets.estate import Certificates, Estate, Given, Time, estate, source_of
 from bench.detection.sockets.played import Played, play
-from bench.detection.sockets.reading import expiries, kinds_of, maintenance_of, refusals
+from bench.detection.sockets.reading import expiries, kinds_of, refusals
 from bench.detection.sockets.table import section, words
 from bench.detection.sockets.verdict import Beside, calls_of_outages, covered, delays, verdict
 from bench.detection.sockets.wire import Ending, spoken
 from bench.detection.ways import at_once, black_hole, of_places, of_service, well
 from bench.detection.world import (
+    EDGE,
+    WITNESS,
     Answer,
     Draw,
     Fault,
@@ -40,6 +42,7 @@ from monitor.config import load
 from monitor.model import (
     CONTROL,
     CellKey,
+    EvidenceKind,
     Extent,
     FailureKind,
     Impact,
@@ -151,12 +154,6 @@ def test_caches_expire_in_the_order_in_which_vantages_ask():
     assert min(found) > since
 
 
-def test_a_window_is_where_a_failing_answer_is_maintenance():
-    made = FAMILIES["19b"](21157)
-    assert maintenance_of(made) == [(made.truths[0].since, made.truths[0].began)]
-    assert maintenance_of(failing(REFUSED)) == []
-
-
 # ------------------------------------------------------------------ the configuration
 
 
@@ -204,7 +201,7 @@ def test_the_name_server_is_asked_where_there_is_one(tmp_path):
 
 def test_maintenance_is_declared_by_the_hour(tmp_path):
     made = FAMILIES["19b"](21157)
-    ((began, ended),) = maintenance_of(made)
+    ((began, ended),) = made.maintenance
     declared = json.loads(config_of(made, SERVED, tmp_path, START))["maintenance"]
     (window,) = declared.values()
     assert datetime.fromisoformat(window["begins"]) == START + timedelta(seconds=round(began))
@@ -212,6 +209,19 @@ def test_maintenance_is_declared_by_the_hour(tmp_path):
     assert window["services"] == ["crm"]
     with pytest.raises(ValueError, match="when the world begins"):
         config_of(made, SERVED, tmp_path)
+
+
+def test_the_edge_and_what_real_users_do_are_configured(tmp_path):
+    made = next(w for w in map(FAMILIES["20c"], range(20_000, 22_000)) if _played(w))
+    estate = loaded(made, tmp_path).estate
+    assert {service.edge for service in estate.services} == {EDGE}
+    assert [control.edge for control in estate.controls] == [EDGE, "", ""]
+    witnesses = [c for s in estate.services for c in s.checks if c.real_users]
+    assert [(c.name, c.evidence) for c in witnesses] == [(WITNESS, EvidenceKind.PASSIVE)]
+
+
+def _played(made):
+    return (made.draw.vantages, made.draw.targets, made.draw.interval) == (3, 5, 10.0)
 
 
 def test_a_world_of_shared_targets_is_refused(tmp_path):
@@ -235,10 +245,6 @@ def test_the_monitor_is_killed_amid_the_outage():
     made = chosen("21").world()
     (truth,) = made.truths
     assert any(e.restarts and truth.began < e.at < truth.ended for e in made.host)
-
-
-def test_what_cannot_be_configured_is_a_family():
-    assert set(NOT_YET) <= set(FAMILIES)
 
 
 # ------------------------------------------------------------------ the verdict
@@ -334,7 +340,7 @@ def test_a_verdict_that_these_answers_come_to_is_the_same_and_marked():
     one = beside(other, again=other)
     assert one.same
     assert not one.alike
-    assert any(" | yes, with these answers | " in line for line in section({"8": one}, {}))
+    assert any(" | yes, with these answers | " in line for line in section({"8": one}))
 
 
 def test_the_simulator_can_be_given_the_answers_that_servers_gave():
@@ -363,15 +369,14 @@ def test_delays_count_from_the_truth_and_lack_where_nothing_was_told():
     assert covered(made, []) == []
 
 
-def test_the_table_names_what_differs_what_broke_down_and_what_is_not_played():
+def test_the_table_names_what_differs_and_what_broke_down():
     found = {"1": beside([call()]), "2": beside([]), "4": "broke down"}
-    lines = list(section(found, {"19a": "needs windows"}))
+    lines = list(section(found))
     rows = {line.split(" | ")[0]: line for line in lines if line.startswith("| ")}
     assert " | yes | 10.0 to 11.5 | 11.0 | 10.0 | 2 of 2 | 1 of 1 | 100 | 1 |" in rows["| 1"]
     assert " | NO | " in rows["| 2"]
     assert " | broke down | NO | " in rows["| 4"]
     assert "1 of 3 families have the simulator's verdict." in lines
-    assert any("19a needs windows" in line for line in lines)
 
 
 def test_the_section_is_put_between_its_marks_and_nothing_else_is_touched(tmp_path, capsys):

@@ -47,7 +47,7 @@ What will come of it, and how soon; T is the interval, M the cells of the check,
     everything goes into a black hole      ALL, after T / 2M + D + the deadline, at most
     the name is gone                       ALL, within a round of the last resolver's cache
     slower and slower, then nothing        ALL, once answers miss the deadline; slow alone: nothing
-    95 % of requests fail                  ALL, most often at once; a stray PASS costs a round or two
+    95 % of requests fail                  ALL, mostly as soon; a stray PASS costs a round or two
     80 to 94 % fail                        PARTIAL (a share) or ALL: between the two
     15 to 80 % fail                        PARTIAL (a share), after four rounds
     one target, one backend group          PARTIAL naming it, after two rounds

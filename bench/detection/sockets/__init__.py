@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.detection.calls import Call, calls_of
 from bench.detection.families import FAMILIES, named
 from bench.detection.sockets.again import told_again
-from bench.detection.sockets.chosen import DICE, NOT_YET, Chosen, chosen, simulated_by
+from bench.detection.sockets.chosen import DICE, Chosen, chosen, simulated_by
 from bench.detection.sockets.estate import Certificates
 from bench.detection.sockets.played import BrokeDownError, play
 from bench.detection.sockets.table import section
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"family {one.family}: seed {one.seed}, {one.world().end:.0f} s", flush=True)
     found = asyncio.run(_all(ones, asked.at_once, real_clock()))
     whole = {one.family: found[one] for one in ones}
-    lines = list(section(whole, NOT_YET))
+    lines = list(section(whole))
     print("\n".join(lines))
     if asked.out:
         _write(Path(asked.out), lines)
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _chosen(names: Iterable[str]) -> list[Chosen]:
     families = dict.fromkeys(family for name in names for family in named(name))
-    return [chosen(family) for family in families if family not in NOT_YET]
+    return [chosen(family) for family in families]
 
 
 async def _all(ones: Sequence[Chosen], at_once: int, clock: Clock) -> dict[Chosen, Beside | str]:

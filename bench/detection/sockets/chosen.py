@@ -26,14 +26,6 @@ DICE = 25
 GIVE = 4.0
 """Seconds before the end of a world in which nothing more is said."""
 
-NOT_YET = {
-    "19a": "needs maintenance windows",
-    "19b": "needs maintenance windows",
-    "19c": "needs maintenance windows",
-    "20c": "needs a control's edge and real-user evidence",
-}
-"""Families that no configuration can say yet, and why."""
-
 
 @dataclass(frozen=True, slots=True)
 class Chosen:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.detection.sockets.estate import Estate, source_of
-from bench.detection.sockets.reading import maintenance_of
 from bench.detection.sockets.wire import MAINTENANCE, OUTAGE, WELCOME
 from bench.detection.world import World
 from monitor.model import CONTROL, SHARED, Check, Rules, Service
@@ -54,8 +53,7 @@ def config_of(world: World, served: Estate, folder: Path, zero: datetime | None 
 
 
 def _maintenance(world: World, zero: datetime | None) -> dict[str, Any]:
-    windows = maintenance_of(world)
-    if not windows:
+    if not world.maintenance:
         return {}
     if zero is None:
         raise ValueError("windows are declared in hours of the day: say when the world begins")
@@ -65,7 +63,7 @@ def _maintenance(world: World, zero: datetime | None) -> dict[str, Any]:
             "ends": (zero + timedelta(seconds=round(ended))).isoformat(timespec="seconds"),
             "services": [each.name for each in world.estate.services],
         }
-        for number, (began, ended) in enumerate(windows)
+        for number, (began, ended) in enumerate(world.maintenance)
     }
     return {"maintenance": declared}
 
@@ -81,9 +79,11 @@ def _service(service: Service, served: Estate) -> dict[str, Any]:
     return {
         "audience": service.audience.value,
         "rules": _rules(service.rules),
+        **({"edge": service.edge} if service.edge else {}),
         "checks": [
             {
                 **_probe(check, served),
+                **({"evidence": "passive", "real_users": True} if check.real_users else {}),
                 "expect": {"status": 200, "body_contains": WELCOME},
                 "maintenance_pages": [MAINTENANCE],
                 "outage_bodies": [OUTAGE],
@@ -94,8 +94,10 @@ def _service(service: Service, served: Estate) -> dict[str, Any]:
 
 
 def _probe(check: Check, served: Estate) -> dict[str, Any]:
-    target = check.targets[0].name if check.service == CONTROL else "{tenant}"
+    shared = check.service == CONTROL or check.real_users
+    target = check.targets[0].name if shared else "{tenant}"
     return {
+        **({"edge": check.edge} if check.edge else {}),
         "name": check.name,
         "url": f"{served.origins[check.service]}/{check.name}/{target}",
         "interval": check.interval,

@@ -21,7 +21,6 @@ from sqlalchemy import create_engine, func, select
 
 from bench.detection.sockets.configured import config_of
 from bench.detection.sockets.estate import Certificates, Given, Time, estate
-from bench.detection.sockets.reading import maintenance_of
 from bench.detection.world import HostEvent, World
 from bench.live.pair import ROOT, ended
 from monitor.clock import Clock
@@ -77,7 +76,7 @@ async def play(world: World, certificates: Certificates, clock: Clock) -> Played
 
 def _planned(world: World, clock: Clock) -> datetime | None:
     """When a world must begin in which maintenance is declared, a whole second; else None."""
-    return (clock.wall() + STARTS_BY).replace(microsecond=0) if maintenance_of(world) else None
+    return (clock.wall() + STARTS_BY).replace(microsecond=0) if world.maintenance else None
 
 
 @dataclass(slots=True)

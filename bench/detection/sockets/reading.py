@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from bench.detection.run import due_times
 from bench.detection.world import Answer, Fault, Spot, World
-from monitor.model import CONTROL, FailureKind, Outcome
+from monitor.model import CONTROL, FailureKind
 
 _INSTANTS = (0.0, 0.5, 0.999)
 _HALVINGS = 40
@@ -53,16 +53,6 @@ def nameless(world: World, at: float) -> float | None:
     spot = next(spot for spot in world.spots.values() if not spot.control)
     answer = world.answer(spot, at, fresh=True)
     return answer.seconds if answer.kind is FailureKind.DNS else None
-
-
-def maintenance_of(world: World) -> list[Span]:
-    """The maintenance windows that are declared, in seconds of the world."""
-    spot = next(spot for spot in world.spots.values() if not spot.control)
-    return [
-        (fault.began, fault.ended)
-        for fault in world.faults
-        if _how(fault, spot, 0.0).outcome is Outcome.MAINTENANCE
-    ]
 
 
 def _how(fault: Fault, spot: Spot, part: float) -> Answer:

@@ -62,7 +62,7 @@ _HEAD = (
 )
 
 
-def section(found: Mapping[str, Beside | str], not_yet: Mapping[str, str]) -> Iterator[str]:
+def section(found: Mapping[str, Beside | str]) -> Iterator[str]:
     """The lines of the section; what broke down is a text instead of a `Beside`."""
     yield from _METHOD.splitlines()
     yield ""
@@ -74,9 +74,6 @@ def section(found: Mapping[str, Beside | str], not_yet: Mapping[str, str]) -> It
     yield ""
     same = sum(one.same for one in told)
     yield f"{same} of {len(found)} families have the simulator's verdict."
-    if not_yet:
-        reasons = ", ".join(f"{family} {why}" for family, why in not_yet.items())
-        yield f"Not played yet: {reasons}."
 
 
 def words(said: Sequence[Word]) -> str:
