@@ -86,5 +86,17 @@ def votes_planned(
     planned = dict.fromkeys(cells, 1)
     if len(seeing) < population.rules.votes_min:
         each, more = divmod(population.rules.votes_min, len(seeing))
-        planned |= {cell: each + (i < more) for i, cell in enumerate(seeing)}
+        planned |= {cell: each + (i < more) for i, cell in enumerate(_diagonally(seeing))}
     return planned
+
+
+def _diagonally(cells: list[CellKey]) -> list[CellKey]:
+    """In an order in which any first few are spread evenly over targets and over vantages."""
+    targets = {name: i for i, name in enumerate(dict.fromkeys(cell.target for cell in cells))}
+    places = {name: i for i, name in enumerate(dict.fromkeys(cell.vantage for cell in cells))}
+
+    def turn(cell: CellKey) -> tuple[int, int]:
+        target = targets[cell.target]
+        return (places[cell.vantage] - target) % len(places), target
+
+    return sorted(cells, key=turn)

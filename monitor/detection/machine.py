@@ -325,14 +325,17 @@ class Machine:
             return self.rules.round_gap if finding is Finding.PART else swept
         if finding is Finding.EVERYONE and self.outages.failing(Track.TURNED_ON_US):
             return gaps[-1]
-        if finding in (Finding.EVERYONE, Finding.QUIET) and self.phase is not Phase.PARTIAL:
+        if finding is Finding.QUIET or (finding is Finding.EVERYONE and self._may_be_all()):
             return self.rules.round_gap
-        if self.phase is Phase.PARTIAL and finding is not Finding.QUIET:
+        if self.phase is Phase.PARTIAL:
             known = self.part is not None and self.part.dimension in counted.by
             return self.rules.partial_sweep if known else gaps[-1]
-        if self.phase is Phase.PARTIAL:
-            return self.rules.round_gap
         return gaps[min(self._series.refuted, len(gaps)) - 1]
+
+    def _may_be_all(self) -> bool:
+        """Whether the run may yet become ALL, and has not been going on for long already."""
+        too_few = self.part == EVERYONE
+        return not too_few and self._series.run_length < 2 * self.rules.rounds_one_location
 
     def _hasten(self, cell: CellKey, now: float) -> None:
         """A PASS where all was failing: sweep soon instead of at leisure."""
