@@ -13,6 +13,7 @@ if the first finds otherwise. From a series one can read:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from monitor.detection.ledger import Ledger
 from monitor.detection.population import Population
@@ -222,16 +223,19 @@ class Series:
         `after_everyone`: everyone was affected before, so rounds that found EVERYONE say nothing
         of a part.
         """
-        findings = {Finding.PART} if after_everyone else {Finding.PART, Finding.EVERYONE}
-        telling = [c for c in self.history if c.finding in findings]
-        if len(telling) < 2 or self.history[-2:] != telling[-2:]:
+        nothing = {Finding.NOTHING, Finding.EVERYONE} if after_everyone else {Finding.NOTHING}
+        said = [c for c in self.history if c.finding not in nothing]
+        if not said or said[-1] is not self.history[-1] or said[-1].finding is Finding.QUIET:
             self._path = None
             return None
-        part = failing_set(telling[-2], telling[-1], self._rules)
+        telling = [c for c in said if c.finding is not Finding.QUIET]
+        part = None
+        if len(telling) > 1 and telling[-2:] == self.history[-2:]:
+            part = failing_set(telling[-2], telling[-1], self._rules)
         if part is not None and part.dimension is Dimension.VANTAGE:
             return self._lasting(part, now)
         self._path = None
-        return part or self._failing_share(telling)
+        return part or self._failing_share(said, telling)
 
     def _note_places(self, counted: Counted) -> None:
         """Since when the run has been seen from fewer than two places, whatever their health."""
@@ -240,13 +244,19 @@ class Series:
         elif self._run_from_few_since is None:
             self._run_from_few_since = counted.started
 
-    def _failing_share(self, telling: Sequence[Counted]) -> FailingSet | None:
-        votes = sum(c.total.votes for c in telling)
-        failed = sum(c.total.failed for c in telling)
-        long_enough = len(telling) == self._rules.share_rounds
-        if long_enough and failed > self._rules.partial_share * votes:
-            return FailingSet(Dimension.SHARE, frozenset())
-        return None
+    def _failing_share(
+        self, said: Sequence[Counted], telling: Sequence[Counted]
+    ) -> FailingSet | None:
+        """A share fails when enough votes do, in all rounds but one, and no set explains it."""
+        rules = self._rules
+        votes = sum(c.total.votes for c in said)
+        failed = sum(c.total.failed for c in said)
+        often = len(said) == rules.share_rounds and len(telling) >= rules.share_rounds - 1
+        if not often or failed <= rules.partial_share * votes:
+            return None
+        pairs = pairwise(telling)
+        explained = any(failing_set(one, other, rules) for one, other in pairs)
+        return None if explained else FailingSet(Dimension.SHARE, frozenset())
 
     def _lasting(self, part: FailingSet, now: float) -> FailingSet | None:
         """A path fails: believed only when it lasts longer than a transit's burst."""
