@@ -4,13 +4,17 @@ Virtual time; worlds drawn by Hypothesis. The evidence is counted a second time,
 results alone (`recount.py`).
 """
 
+from functools import partial
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.model import Impact
+from tests.simulation import sometimes
 from tests.watched import Watched
 from tests.worlds import (
     ACTIVE,
+    ALL_BUT_ONE,
     AT,
     DEGRADING,
     FAILING,
@@ -31,6 +35,14 @@ LIVED = 1800.0
 LONG = st.sampled_from([45.0, 90.0, 300.0, 600.0])
 TOTAL = st.builds(Fault, AT, LONG, FAILING, parts())
 NEARLY = st.builds(Fault, AT, LONG, GREY, parts(controls=("never", "only")))
+MOST = st.builds(
+    Fault,
+    AT,
+    st.just(300.0),
+    st.builds(partial, st.just(sometimes), st.sampled_from([0.6, 0.8, 0.85, 0.9, 0.95])),
+    st.just({}),
+)
+SPARING = st.builds(Fault, AT, st.just(300.0), FAILING, ALL_BUT_ONE)
 UNSURE = st.builds(Fault, AT, LASTS, UNKNOWN, parts())
 BLINDED = st.builds(Fault, AT, LONG, FAILING, parts(controls=("only",)))
 
@@ -70,6 +82,12 @@ def test_of_what_is_asked_two_rounds_of_failures(plan, faults, worked):
 
 
 @examples(20)
+@given(watching(ACTIVE), MOST | SPARING)
+def test_and_of_next_to_nothing_but_failures(plan, fault):
+    lived(plan, Fate([fault]))
+
+
+@examples(20)
 @given(watching(ACTIVE), trouble(TOTAL, BLINDED, UNSURE), FATES)
 def test_and_from_places_that_can_be_believed(plan, faults, fate):
     lived(plan, fate._replace(faults=()), faults)
@@ -83,8 +101,14 @@ def test_of_what_is_told_two_bad_periods(plan, faults, fate):
 
 @examples(20)
 @given(watching(MUTATING), trouble(TOTAL, NEARLY), FATES)
-def test_of_what_is_tried_no_trial_that_passed(plan, faults, fate):
+def test_of_what_is_tried_rounds_of_trials(plan, faults, fate):
     lived(plan, fate, faults)
+
+
+@examples(20)
+@given(watching(MUTATING), MOST | SPARING)
+def test_and_no_trial_that_passed(plan, fault):
+    lived(plan, Fate([fault]))
 
 
 @examples(10)

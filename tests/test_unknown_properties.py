@@ -34,6 +34,7 @@ ANYTHING = st.one_of(FAILING, GREY, SLOW, UNKNOWN)
 NO_EVIDENCE = faults(st.one_of(UNKNOWN, UNKNOWN, SLOW), SERVICE)
 OF_CONTROLS = faults(ANYTHING, parts(controls=("only",)), most=2)
 BLIND = st.tuples(st.sets(st.sampled_from(VANTAGES), min_size=1), st.one_of(FAILING, UNKNOWN))
+EXCUSED = faults(st.one_of(FAILING, GREY), SERVICE, most=3)
 QUIET_FATES = st.builds(lambda fate, few: fate._replace(faults=few), FATES, NO_EVIDENCE)
 
 
@@ -51,7 +52,7 @@ def last_news(plan):
     return plan.interval + asked + plan.timeout + GRACE
 
 
-@examples(25)
+@examples(20)
 @given(PLANS, FATES, faults(SLOW, SERVICE), OF_CONTROLS)
 def test_where_everything_passes_nothing_is_declared(plan, fate, slow, controls):
     sim = Simulation(plan.estate())
@@ -59,7 +60,7 @@ def test_where_everything_passes_nothing_is_declared(plan, fate, slow, controls)
     assert of_services(sim) == []
 
 
-@examples(25)
+@examples(20)
 @given(PLANS, FATES, faults(SLOW, SERVICE), st.floats(100, 700))
 def test_once_everything_passes_only_recoveries_are_declared(plan, fate, slow, calm):
     sim = Watched(plan.estate())
@@ -70,7 +71,7 @@ def test_once_everything_passes_only_recoveries_are_declared(plan, fate, slow, c
     assert {declared.stage for declared in sim.declared[before:]} <= {Stage.WATCHING, Stage.CLOSED}
 
 
-@examples(25)
+@examples(20)
 @given(PLANS, QUIET_FATES, st.booleans())
 def test_answers_that_say_nothing_open_no_outage_of_a_service(plan, fate, worked):
     sim = Watched(plan.estate(), worked=worked)
@@ -78,7 +79,16 @@ def test_answers_that_say_nothing_open_no_outage_of_a_service(plan, fate, worked
     assert all(declared.impact not in TOLD_OF_SERVICES for declared in sim.declared)
 
 
-@examples(25)
+@examples(20)
+@given(PLANS, QUIET_FATES, EXCUSED)
+def test_nor_does_what_fails_in_maintenance_windows_only(plan, fate, excused):
+    sim = Watched(plan.estate())
+    fate.befall(sim)
+    Fate(excused, [(fault.at, fault.lasts, None) for fault in excused]).befall(sim).run(LIVED)
+    assert all(declared.impact not in TOLD_OF_SERVICES for declared in sim.declared)
+
+
+@examples(20)
 @given(PLANS, QUIET_FATES, BLIND, faults(st.one_of(FAILING, GREY), SERVICE), st.booleans())
 def test_nor_do_failures_seen_from_where_controls_fail(plan, fate, blind, failing, worked):
     blinded, how = blind

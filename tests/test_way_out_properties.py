@@ -90,7 +90,7 @@ def of_kind(sim, evidence):
     return [m for m in sim.state.machines.values() if m.population.evidence is evidence]
 
 
-@examples(30)
+@examples(40)
 @given(PLANS, FATES, MOMENT)
 def test_when_all_is_well_every_machine_comes_to_rest_with_nothing_open(plan, fate, moment):
     sim = lived(plan, fate, moment)
@@ -108,7 +108,7 @@ def test_when_all_is_well_every_machine_comes_to_rest_with_nothing_open(plan, fa
     assert all(m.phase is Phase.UP for m in units)
 
 
-@examples(30)
+@examples(40)
 @given(PLANS, FATES, MOMENT, FAILING)
 def test_when_all_fails_every_broad_blocking_machine_comes_to_everyone(plan, fate, moment, how):
     sim = lived(plan, fate, moment)

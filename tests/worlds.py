@@ -187,6 +187,12 @@ def parts(*, controls=("never", "never", "never", "too", "only"), vantages=VANTA
     return st.one_of(whole, named, seen, blinded)
 
 
+TENANTS = tenants(5).keys() | tenants(6).keys()
+ALL_BUT_ONE = st.fixed_dictionaries(
+    {"target": st.sampled_from(sorted(TENANTS)).map(lambda spared: TENANTS - {spared})}
+)
+
+
 def faults(ways=WAYS, where=None, most=6, starts=AT):
     """Up to so many faults."""
     one = st.builds(Fault, starts, LASTS, ways, parts() if where is None else where)
