@@ -246,6 +246,26 @@ class TestNobody:
         sim.handle(Result("x", key, "f", 100.0, 159.0, START, Outcome.FAIL, FailureKind.TIMEOUT))
         assert sim.state.machine_of[key].phase is Phase.UP
 
+    def test_a_probe_announced_again_after_an_answer_that_says_nothing_is_not_silent(self):
+        sim = Simulation(estate())
+        sim.run(100.0)
+        key = next(key for key in sim.cells if key.service == "crm")
+        sent = Sent(key, "x", 100.0, 10.0)
+        sim.handle(sent)
+        sim.handle(Result("x", key, "f", 100.0, 100.1, START, Outcome.INVALID, None))
+        sim.handle(sent)
+        assert sim.run(200.0).asked == 0
+
+    def test_nor_is_one_announced_again_after_the_host_was_stopped(self):
+        sim = Simulation(estate())
+        sim.run(100.0)
+        key = next(key for key in sim.cells if key.service == "crm")
+        sent = Sent(key, "x", 100.0, 10.0)
+        sim.handle(sent)
+        sim.now = 160.0
+        sim.handle(sent)
+        assert "x" not in sim.state.unanswered
+
     def test_a_host_stopped_in_the_middle_of_rounds_starts_them_again(self):
         sim = Simulation(estate())
         sim.breaks(101, 1000, refused, CRM)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from monitor import detection
 from monitor.detection import Phase, Sent
-from monitor.model import Impact, Outcome, Result, Rules, Stage, VerdictReason
+from monitor.model import Impact, Result, Stage
 from tests.day import Day
 from tests.estates import check, estate, service, tenants
 from tests.simulation import (
@@ -26,6 +26,7 @@ from tests.simulation import (
     sometimes,
     status_503,
 )
+from tests.watched import Watched
 
 ENDLESS = 5400.0
 NETWORKS = ("net-a", "net-b", "net-c", "net-a", "net-b")
@@ -68,63 +69,6 @@ def world(shape):
     made = check(of=owners, interval=interval, timeout=min(10.0, interval / 2))
     api = check(name="api", of=owners, interval=interval, timeout=min(10.0, interval / 2))
     return estate(service("crm", made, api), places=places)
-
-
-class Watched(Simulation):
-    """A simulation that checks with every event what must always hold."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.results = []
-
-    def handle(self, event):
-        """Take in the event, and look at what has become of it."""
-        if isinstance(event, Result):
-            self.results.append(event)
-        actions = super().handle(event)
-        for action in actions:
-            if isinstance(action, detection.Declared):
-                self.check(action)
-        return actions
-
-    def check(self, declared):
-        """Intervals are not reversed, and ALL rests on failures seen twice from two places."""
-        for span in (declared.began, declared.recovered):
-            assert span is None or span.after is None or span.after <= span.before, declared
-        if declared.recovered is not None:
-            assert declared.recovered.before >= declared.began.before, declared
-        if declared.impact is Impact.ALL and declared.stage is Stage.FAILING:
-            self.rests_on_failures(declared)
-
-    def rests_on_failures(self, declared):
-        """Rounds of failures from two networks, or long enough from one, and next to no PASS."""
-        network = {v.name: v.network for v in self.estate.vantages}
-        unit = [
-            r
-            for r in self.results
-            if "/".join(r.cell[:2]) == declared.unit and r.sent_mono >= declared.began.before - 60
-        ]
-        failed = [r for r in unit if r.outcome is Outcome.FAIL]
-        times = [r.sent_mono for r in failed]
-        # Silence is sent for FAIL before its answer comes: those probes are not in `results` yet.
-        silent = [u for u in self.state.unanswered.values() if u.cell.service == "crm"]
-        times += [u.sent for u in silent]
-        places = {network[r.cell.vantage] for r in failed}
-        places |= {network[u.cell.vantage] for u in silent}
-        rounds = 4 if declared.reason is VerdictReason.ONE_LOCATION else 2
-        span = (rounds - 1) * Rules().round_gap
-        assert max(times) - min(times) >= span, declared
-        assert declared.reason is VerdictReason.ONE_LOCATION or len(places) >= 2, declared
-
-    def bounded(self):
-        """Nothing grows with the time that has passed."""
-        cells = len(self.state.memories)
-        assert len(self.state.unanswered) <= 40 * cells
-        assert len(self.state.waiting) <= 80 * cells
-        for machine in self.state.machines.values():
-            assert len(machine._series.history) <= Rules().share_rounds
-            assert len(machine._series.open) <= Rules().rounds_needed
-            assert len(machine.outages.open) <= 4
 
 
 def afflict(sim, faults, pauses):

@@ -36,7 +36,8 @@ class Memory:
     `worked`: it has passed under its present fingerprint. `slowest` is a slowly decaying maximum
     of PASS durations and stands for their 99th percentile; None before the first. `first_failed`
     is when the present failures were first seen, `first_passed` the present passes;
-    `last_failure` stays known when it passes again.
+    `last_failure` stays known when it passes again. `newest_sent` is when the newest result that
+    counts was sent, `done_sent` the newest probe that was answered at all or given up.
     """
 
     key: CellKey
@@ -44,6 +45,7 @@ class Memory:
     worked: bool = False
     slowest: float | None = None
     newest_sent: float = float("-inf")
+    done_sent: float = float("-inf")
     outcome: Outcome | None = None
     passed_sent: float | None = None
     first_failed: float | None = None
@@ -58,6 +60,10 @@ class Memory:
             return deadline / 2
         usual = max(rules.silence_p99 * self.slowest, rules.silence_min)
         return min(usual, max(deadline / 2, 1.2 * self.slowest))
+
+    def done(self, sent: float) -> None:
+        """A probe sent then has been answered, whatever that says, or is given up."""
+        self.done_sent = max(self.done_sent, sent)
 
     def note(self, result: Result) -> None:
         """Take in a result that is newer than any before it."""

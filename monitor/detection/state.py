@@ -215,7 +215,9 @@ def wake_at(state: State) -> float:
 
 def _sent(state: State, event: Sent) -> list[Action]:
     memory = state.memories.get(event.cell)
-    if memory is None or event.id in state.unanswered or event.at <= memory.newest_sent:
+    if memory is None or event.id in state.unanswered:
+        return []
+    if event.at <= max(memory.newest_sent, memory.done_sent):
         return []
     points = _points(state, memory, event)
     state.unanswered[event.id] = Unanswered(event.cell, event.at, points)
@@ -251,9 +253,11 @@ def _wait_for_next(state: State, id_: str, points: list[tuple[float, int]]) -> N
 def _answered(state: State, result: Result, now: float) -> list[Action]:
     unanswered = state.unanswered.pop(result.id, None)
     memory = state.memories.get(result.cell)
-    if memory is None or memory.fingerprint != result.fingerprint:
+    if memory is None:
         return []
-    if result.outcome is Outcome.FAIL and result.sent_mono < state.void_before:
+    memory.done(result.sent_mono)
+    void = result.outcome is Outcome.FAIL and result.sent_mono < state.void_before
+    if void or memory.fingerprint != result.fingerprint:
         return []
     valid = result.outcome is not Outcome.INVALID
     newest = valid and result.sent_mono > memory.newest_sent
@@ -318,6 +322,7 @@ def _unanswered_for_long(
     cell, sent = unanswered.cell, unanswered.sent
     if what == _LOST:
         del state.unanswered[id_]
+        state.memories[cell].done(sent)
         if cell in state.machine_of and not unanswered.counted:
             state.machine_of[cell].lost(cell, sent)
         return []
@@ -339,6 +344,8 @@ def _unanswered_for_long(
 def _paused(state: State, gap: float, now: float) -> list[Action]:
     """This host was not looking: silence means nothing, timers move on, controls come first."""
     state.void_before = now
+    for unanswered in state.unanswered.values():
+        state.memories[unanswered.cell].done(unanswered.sent)
     state.unanswered.clear()
     state.waiting.clear()
     state.sight.forget_silence()
