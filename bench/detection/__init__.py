@@ -17,7 +17,7 @@ from bench.detection.families import FAMILIES, named
 from bench.detection.harness import Board, Task, play
 from bench.detection.table import tables
 
-HELD_OUT_FIRST = 10_000
+HELD_OUT_FIRST = 50_000
 _MARK = "<!-- labelled benchmark -->"
 
 
