@@ -14,7 +14,7 @@ from monitor.detection.remembered import earliest_failure, earliest_return, late
 from monitor.detection.rounds import Counted, FailingSet
 from monitor.detection.signals import Declared, Span
 from monitor.detection.words import doubt_sentence, part_sentence
-from monitor.model import Dimension, Extent, Need, Result, VerdictReason
+from monitor.model import Dimension, Extent, Need, Result, Stage, VerdictReason
 
 EVERYONE = FailingSet(Dimension.EVERYONE, frozenset())
 
@@ -28,6 +28,33 @@ class Declarations:
         self.outages = Outages(ledger.population.unit, ledger.population.rules)
         self._ledger = ledger
         self._population = ledger.population
+
+    def due(self, now: float) -> list[Declared]:
+        """What time alone brings: what has never worked or locks us out, and ends of watches."""
+        told: list[Declared] = []
+        if now >= self._ledger.unproven.due:
+            told += self._unproven(now)
+        if now >= self._ledger.lockout.due:
+            told += self._lockout(now)
+        return told + self.outages.close_watched(now)
+
+    def due_at(self) -> float:
+        """When `due` next has something to say."""
+        due = min(self._ledger.unproven.due, self._ledger.lockout.due)
+        return min(due, self.outages.wake_at())
+
+    def take_up(self, declared: Declared, now: float) -> bool:
+        """Take up an outage from an earlier process; whether the machine has to go on with it."""
+        self.outages.restore(declared)
+        if declared.stage is not Stage.FAILING:
+            return False
+        if declared.reason is VerdictReason.NEVER_WORKED:
+            self._ledger.unproven.restore(declared.extent.members, now)
+        elif declared.reason is VerdictReason.LOCKED_OUT:
+            self._ledger.lockout.restore(now)
+        else:
+            return True
+        return False
 
     # ----------------------------------------------------------------- trouble
 
@@ -68,41 +95,6 @@ class Declarations:
             began=self._part_began(part, now),
             known_by=part_sentence(self._population.check, extent, share),
             results=self.failures(),
-            now=now,
-        )
-
-    def unproven(self, now: float) -> list[Declared]:
-        """Some targets have never worked, or the last of them has passed."""
-        unproven, memories = self._ledger.unproven, self._ledger.memories
-        unproven.due = float("inf")
-        if not unproven.targets:
-            return self.outages.recover(Track.NEVER_WORKED, Span(None, now), now)
-        cells = [c for target in unproven.targets for c in self._population.cells_of[target]]
-        results = latest_failures(memories, [c for c in cells if not memories[c].worked])
-        return self.outages.declare(
-            Track.NEVER_WORKED,
-            reason=VerdictReason.NEVER_WORKED,
-            extent=unproven.extent(self._ledger.sight.healthy(now)),
-            began=Span(None, min((r.observed_mono for r in results), default=now)),
-            known_by=f"{self._population.check}: has never passed since it was configured.",
-            results=results,
-            now=now,
-        )
-
-    def lockout(self, now: float) -> list[Declared]:
-        """We are turned away, or let in again."""
-        lockout, check = self._ledger.lockout, self._population.check
-        lockout.due = float("inf")
-        began = lockout.began()
-        if began is None:
-            return self.outages.recover(Track.LOCKED_OUT, Span(None, now), now)
-        return self.outages.declare(
-            Track.LOCKED_OUT,
-            reason=VerdictReason.LOCKED_OUT,
-            extent=lockout.extent(self._ledger.sight.healthy(now)),
-            began=began,
-            known_by=f"{check}: we are turned away, and nothing has passed since.",
-            results=tuple(lockout.results.values()),
             now=now,
         )
 
@@ -147,6 +139,41 @@ class Declarations:
     def failures(self) -> tuple[Result, ...]:
         """The latest failures that trouble rests on."""
         return self._ledger.failures(self._ledger.suspected.before)
+
+    def _unproven(self, now: float) -> list[Declared]:
+        """Some targets have never worked, or the last of them has passed."""
+        unproven, memories = self._ledger.unproven, self._ledger.memories
+        unproven.due = float("inf")
+        if not unproven.targets:
+            return self.outages.recover(Track.NEVER_WORKED, Span(None, now), now)
+        cells = [c for target in unproven.targets for c in self._population.cells_of[target]]
+        results = latest_failures(memories, [c for c in cells if not memories[c].worked])
+        return self.outages.declare(
+            Track.NEVER_WORKED,
+            reason=VerdictReason.NEVER_WORKED,
+            extent=unproven.extent(self._ledger.sight.healthy(now)),
+            began=Span(None, min((r.observed_mono for r in results), default=now)),
+            known_by=f"{self._population.check}: has never passed since it was configured.",
+            results=results,
+            now=now,
+        )
+
+    def _lockout(self, now: float) -> list[Declared]:
+        """We are turned away, or let in again."""
+        lockout, check = self._ledger.lockout, self._population.check
+        lockout.due = float("inf")
+        began = lockout.began()
+        if began is None:
+            return self.outages.recover(Track.LOCKED_OUT, Span(None, now), now)
+        return self.outages.declare(
+            Track.LOCKED_OUT,
+            reason=VerdictReason.LOCKED_OUT,
+            extent=lockout.extent(self._ledger.sight.healthy(now)),
+            began=began,
+            known_by=f"{check}: we are turned away, and nothing has passed since.",
+            results=tuple(lockout.results.values()),
+            now=now,
+        )
 
     def _part_began(self, part: FailingSet, now: float) -> Span:
         """The earliest start among the cells of the part; of a share, its change point."""

@@ -26,7 +26,7 @@ from monitor.detection.series import Series
 from monitor.detection.sight import Sight
 from monitor.detection.signals import Action, Declared
 from monitor.detection.words import periods_sentence
-from monitor.model import CellKey, Impact, Need, Outcome, Result, Rules, Stage, VerdictReason
+from monitor.model import CellKey, Impact, Need, Outcome, Result, Rules, VerdictReason
 
 _NEVER = float("inf")
 _BAD_PERIODS = 2
@@ -114,11 +114,7 @@ class Listener:
             counted = self._look(now)
             self._series.take(counted, now)
             actions += self._conclude(counted, now)
-        if now >= self._ledger.unproven.due:
-            actions += self._says.unproven(now)
-        if now >= self._ledger.lockout.due:
-            actions += self._says.lockout(now)
-        return actions + list(self.outages.close_watched(now))
+        return [*actions, *self._says.due(now)]
 
     def idle(self) -> bool:
         """Whether only a bad period can move it."""
@@ -126,8 +122,7 @@ class Listener:
 
     def wake_at(self) -> float:
         """When `tick` next has something to do."""
-        due = min(self._look_at, self._ledger.unproven.due, self._ledger.lockout.due)
-        return min(due, self.outages.wake_at())
+        return min(self._look_at, self._says.due_at())
 
     def paused(self, gap: float, now: float) -> None:
         """We were not looking: what is watched is watched longer, and periods go on."""
@@ -137,18 +132,9 @@ class Listener:
 
     def resume(self, declared: Declared, now: float) -> None:
         """Take up an outage from an earlier process; the next looks confirm or end it."""
-        self.outages.restore(declared)
-        if declared.stage is not Stage.FAILING:
+        if not self._says.take_up(declared, now):
             return
-        if declared.reason is VerdictReason.NEVER_WORKED:
-            self._ledger.unproven.restore(declared.extent.members, now)
-        elif declared.reason is VerdictReason.LOCKED_OUT:
-            self._ledger.lockout.restore(now)
-        else:
-            self._take_up(declared)
-            self._look_at = now + self.population.interval
-
-    def _take_up(self, declared: Declared) -> None:
+        self._look_at = now + self.population.interval
         if declared.impact is Impact.ALL:
             self.phase, self._ledger.part = Phase.ALL, None
         elif self.phase is not Phase.ALL:

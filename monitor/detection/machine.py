@@ -46,7 +46,6 @@ from monitor.model import (
     Outcome,
     Result,
     Rules,
-    Stage,
     VerdictReason,
 )
 
@@ -167,11 +166,7 @@ class Machine:
             self._next_round = _NEVER
             if self._series.may_start():
                 actions += self._start_round(now)
-        if now >= self._ledger.unproven.due:
-            actions += self._says.unproven(now)
-        if now >= self._ledger.lockout.due:
-            actions += self._says.lockout(now)
-        return actions + list(self.outages.close_watched(now))
+        return [*actions, *self._says.due(now)]
 
     def idle(self) -> bool:
         """Whether nothing is under way or watched, so that only a vote can move it."""
@@ -180,8 +175,7 @@ class Machine:
 
     def wake_at(self) -> float:
         """When `tick` next has something to do."""
-        due = min(self._next_round, self._ledger.unproven.due, self._ledger.lockout.due)
-        due = min(due, self.outages.wake_at())
+        due = min(self._next_round, self._says.due_at())
         if self._series.open:
             due = min(due, self._series.open[0].expires)
         return due if self._opinion is None else min(due, self._opinion.until)
@@ -198,14 +192,7 @@ class Machine:
 
     def resume(self, declared: Declared, now: float) -> None:
         """Take up an outage from an earlier process, and sweep at once."""
-        self.outages.restore(declared)
-        if declared.stage is not Stage.FAILING:
-            return
-        if declared.reason is VerdictReason.NEVER_WORKED:
-            self._ledger.unproven.restore(declared.extent.members, now)
-            return
-        if declared.reason is VerdictReason.LOCKED_OUT:
-            self._ledger.lockout.restore(now)
+        if not self._says.take_up(declared, now):
             return
         if declared.reason is VerdictReason.TURNED_ON_US:
             self.phase = Phase.ROUNDS if self.phase is Phase.UP else self.phase
