@@ -54,6 +54,7 @@ class Config:
     estate: Estate
     calendar: Calendar
     policy: PolicySettings
+    rules: Rules
     channels: tuple[Channel, ...]
     limits: Limits
     allow_private: tuple[IPv4Network | IPv6Network, ...]
@@ -79,6 +80,7 @@ def config(path: Path, document: Document, root: Node) -> Config:
         estate=estate,
         calendar=dates.calendar(document.calendar),
         policy=document.policy,
+        rules=rules_of(document.rules, Rules()),
         channels=channels,
         limits=document.limits,
         allow_private=document.network.allow_private,

@@ -59,7 +59,9 @@ IMPOSSIBLE: tuple[_Row, ...] = (
     (
         "score_needed",
         "score_fail",
-        lambda rules: rules.score_needed > rules.score_fail * rules.votes_min * _ROUNDS_KEPT,
+        lambda rules: (
+            rules.score_needed > rules.score_fail * rules.votes_min * 4 * rules.rounds_one_location
+        ),
         (
             "score_needed cannot be reached with votes_min votes a round: lower it, or raise "
             "votes_min or score_fail"
@@ -81,6 +83,12 @@ IMPOSSIBLE: tuple[_Row, ...] = (
         "flap_window must not be shorter than merge_window: its episodes could never fall into it",
     ),
     (
+        "share_rounds",
+        "",
+        lambda rules: rules.share_rounds < _SHARE_ROUNDS_LEAST,
+        "must be 2 or more: a part is one that fails twice",
+    ),
+    (
         "flap_episodes",
         "",
         lambda rules: rules.flap_episodes < _EPISODES_LEAST,
@@ -100,6 +108,6 @@ IMPOSSIBLE: tuple[_Row, ...] = (
     ),
 )
 
-_ROUNDS_KEPT = 16
 _EPISODES_LEAST = 2
+_SHARE_ROUNDS_LEAST = 2
 _DEMOTED_MOST = 0.5

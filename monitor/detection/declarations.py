@@ -165,6 +165,8 @@ class Declarations:
         began = lockout.began()
         if began is None:
             return self.outages.recover(Track.LOCKED_OUT, Span(None, now), now)
+        if not lockout.stands():
+            return []
         return self.outages.declare(
             Track.LOCKED_OUT,
             reason=VerdictReason.LOCKED_OUT,

@@ -15,7 +15,7 @@ from monitor.detection.demotion import Demotion
 from monitor.detection.lockout import Lockout
 from monitor.detection.population import Memory, Population
 from monitor.detection.remembered import earliest_failure, latest_failures
-from monitor.detection.rounds import FailingSet
+from monitor.detection.rounds import FailingSet, Silent
 from monitor.detection.sight import Sight
 from monitor.detection.signals import Span
 from monitor.detection.turning import Turning
@@ -27,8 +27,8 @@ class Ledger:
     """The results of one unit, as far as they are remembered.
 
     `failing` are the cells whose last vote was FAIL, `excused` those that answered last in a
-    maintenance window; `part` is what is known to fail, so that it
-    marks the start of nothing new; `recovering` says that sweeps are good again.
+    maintenance window, `strangers` those that have never worked; `part` is what is known to
+    fail, so that it marks the start of nothing new; `recovering` says that sweeps are good again.
     """
 
     __slots__ = (
@@ -41,6 +41,7 @@ class Ledger:
         "population",
         "recovering",
         "sight",
+        "strangers",
         "suspected",
         "turning",
         "unproven",
@@ -58,6 +59,7 @@ class Ledger:
         self.demotion = Demotion(population)
         self.failing: dict[CellKey, None] = {}
         self.excused: set[CellKey] = set()
+        self.strangers = {cell for cell in population.cells if not memories[cell].worked}
         self.part: FailingSet | None = None
         self.recovering = False
         self.suspected = Span(None, 0.0)
@@ -72,6 +74,7 @@ class Ledger:
         self.lockout.note(result)
         if vote is True:
             self.failing.pop(memory.key, None)
+            self.strangers.discard(memory.key)
         elif vote is False:
             self.failing[memory.key] = None
         if result.outcome is Outcome.MAINTENANCE:
@@ -110,8 +113,12 @@ class Ledger:
         )
 
     def silent_cells(self) -> set[CellKey]:
-        """The cells whose FAIL would not vote now: demoted ones, and those in a window."""
-        return self.demotion.demoted | self.excused
+        """The cells whose FAIL would not vote now."""
+        return self.demotion.demoted | self.excused | self.strangers
+
+    def silent(self) -> Silent:
+        """The same, told apart: those that say little, and those that say nothing of a round."""
+        return Silent(self.demotion.demoted, self.excused | self.strangers)
 
     def excused_in(self, part: FailingSet | None) -> bool:
         """Whether something of a part has failed last in a maintenance window."""

@@ -21,7 +21,7 @@ from monitor.detection.outages import Track
 from monitor.detection.phase import Phase
 from monitor.detection.population import Memory, Population
 from monitor.detection.recovery import Recovery
-from monitor.detection.rounds import Counted, FailingSet, Finding, Round, Silent, count
+from monitor.detection.rounds import Counted, FailingSet, Finding, Round, count, heard
 from monitor.detection.series import Series
 from monitor.detection.sight import Sight
 from monitor.detection.signals import Action, Declared
@@ -46,7 +46,7 @@ class Listener:
         self._ledger = Ledger(population, memories, sight)
         self._series = Series(population, sight, self._ledger)
         self._says = Declarations(self._ledger)
-        self._recovery = Recovery(population.rules, sight)
+        self._recovery = Recovery(population, sight)
         self.outages = self._says.outages
         self._look_at = _NEVER
 
@@ -149,10 +149,9 @@ class Listener:
         cells = self.population.cells
         look = Round(now, patient=True, planned=dict.fromkeys(cells, 1), expires=now)
         for cell in cells:
-            look.answer(cell, self._vote(self._ledger.memories[cell], now))
+            look.answer(cell, vote=self._vote(self._ledger.memories[cell], now))
         healthy = self._sight.healthy(now)
-        silent = Silent(excused=self._ledger.excused)
-        return count(look, healthy, self.population.group_of, self.rules, silent)
+        return count(look, healthy, self.population.group_of, self.rules, self._ledger.silent())
 
     def _vote(self, memory: Memory, now: float) -> bool | None:
         """PASS at once, FAIL after two bad periods, nothing when it was not heard of lately."""
@@ -184,7 +183,9 @@ class Listener:
         track = Track.ALL
         if self.population.need is Need.DEGRADING:
             track, reason = Track.SOME, VerdictReason.DEGRADED
-        elif not self.population.broad() and not any(o.everyone_is_bad() for o in self.others):
+        elif not self.population.broad(heard(counted)) and not any(
+            o.everyone_is_bad() for o in self.others
+        ):
             track, reason = Track.SOME, VerdictReason.CANARY_FAILING
         extent = self._says.extent(EVERYONE, counted)
         known_by = periods_sentence(self.population.check, extent, self.population.interval)
@@ -202,6 +203,12 @@ class Listener:
         self._ledger.recovering = self._recovery.under_way()
         if self._recovery.broken:
             self._ledger.turning.forget_end()
+        part = self._series.agreed_part(now, after_everyone=True)
+        if part is not None:
+            told = self._says.rest_recovered(part, now) + self._says.part(part, counted, now)
+            self.phase, self._ledger.part = Phase.PARTIAL, part
+            self._forget_sweeps()
+            return told
         if not recovered:
             return []
         self._rest_up()

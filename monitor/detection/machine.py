@@ -30,9 +30,9 @@ from monitor.detection.ledger import Ledger
 from monitor.detection.opinion import Opinion, SecondOpinion
 from monitor.detection.outages import Track
 from monitor.detection.phase import Phase
-from monitor.detection.population import Memory, Population
+from monitor.detection.population import Memory, Population, sampled_cells
 from monitor.detection.recovery import Recovery
-from monitor.detection.rounds import Counted, FailingSet, Finding
+from monitor.detection.rounds import Counted, FailingSet, Finding, heard
 from monitor.detection.series import Series
 from monitor.detection.sight import Sight
 from monitor.detection.signals import Action, Declared, Probe
@@ -76,7 +76,7 @@ class Machine:
         self.outages = self._says.outages
         self._opinion: SecondOpinion | None = None
         self._next_round = _NEVER
-        self._recovery = Recovery(population.rules, sight)
+        self._recovery = Recovery(population, sight)
         self._tries = population.evidence is EvidenceKind.MUTATING
         self._trials: deque[float] = deque(maxlen=max(1, self.rules.trials_per_hour))
 
@@ -137,10 +137,11 @@ class Machine:
 
     def late(self, cell: CellKey, sent: float, now: float) -> bool:
         """A probe has been silent so long that an impatient round takes it for FAIL."""
-        votes = self._ledger.may_fail(self._ledger.memories[cell])
-        counted = self._series.late(cell, sent, False if votes else None)
-        if counted and votes:
-            self._ledger.turning.began_by(now)
+        if not self._ledger.may_fail(self._ledger.memories[cell]):
+            return False
+        counted = self._series.late(cell, sent)
+        if counted:
+            self._ledger.turning.began_by(sent, now)
         return counted
 
     def lost(self, cell: CellKey, sent: float) -> None:
@@ -181,14 +182,14 @@ class Machine:
         return due if self._opinion is None else min(due, self._opinion.until)
 
     def paused(self, gap: float, now: float) -> None:
-        """We were not looking for `gap` seconds: what was under way is void, sweep afresh."""
+        """We were not looking for `gap` seconds: what was under way is void, and asked afresh."""
         self.outages.shift(gap)
-        self._series.void_open()
+        soonest = self._series.interrupt(gap)
         self._forget_sweeps()
         if self.phase is Phase.STAGE_A:
             self.phase, self._opinion = Phase.ROUNDS, None
         if self.phase is not Phase.UP:
-            self._next_round = now
+            self._next_round = max(now, soonest)
 
     def resume(self, declared: Declared, now: float) -> None:
         """Take up an outage from an earlier process, and sweep at once."""
@@ -273,8 +274,10 @@ class Machine:
         return self._start_round(now)
 
     def _start_round(self, now: float) -> list[Action]:
-        if self._tries and (wait := self._until_next_trial(now)) > 0.0:
-            self._next_round = now + wait
+        if self._tries and self._tried_enough(now):
+            self._next_round = _NEVER
+            cells = sampled_cells(self.population, ())
+            self._series.listen(cells, now, self.population.interval)
             return []
         sweeping = self.phase is Phase.ALL
         self._next_round = _NEVER if sweeping else now + self.rules.round_gap
@@ -291,11 +294,9 @@ class Machine:
         self._trials.append(now)
         return trials_planned(self.population, healthy, turn=self._series.started)
 
-    def _until_next_trial(self, now: float) -> float:
-        """Seconds until another round of trials may begin."""
-        if len(self._trials) < self.rules.trials_per_hour:
-            return 0.0
-        return self._trials[0] + _HOUR - now
+    def _tried_enough(self, now: float) -> bool:
+        """Whether no more may be tried this hour: then scheduled probes must do."""
+        return len(self._trials) == self._trials.maxlen and now - self._trials[0] < _HOUR
 
     def _conclude(self, counted: Counted, now: float) -> list[Action]:
         sweeping = self.phase is Phase.ALL
@@ -357,7 +358,7 @@ class Machine:
         track = Track.ALL
         if self.population.need is Need.DEGRADING:
             track, reason = Track.SOME, VerdictReason.DEGRADED
-        elif not self.population.broad():
+        elif not self.population.broad(heard(last)):
             track, reason = Track.SOME, VerdictReason.CANARY_FAILING
         rounds, gap = self._series.run_length, self.rules.round_gap
         extent = self._says.extent(EVERYONE, last)

@@ -89,8 +89,7 @@ class Memory:
 class Population:
     """The cells of one unit, and what is asked of them together.
 
-    `tenants` counts the tenants that have a target of their own; `shared` says whether a target
-    stands for everyone.
+    `owner_of` says whose each target is, SHARED where it stands for everyone.
     """
 
     unit: str
@@ -107,14 +106,22 @@ class Population:
     cells: tuple[CellKey, ...]
     group_of: dict[CellKey, str]
     targets: tuple[str, ...]
-    tenants: int
-    shared: bool
+    owner_of: dict[str, str]
     sample: tuple[str, ...]
     cells_of: dict[str, tuple[CellKey, ...]]
 
-    def broad(self) -> bool:
-        """Whether failing altogether says anything of everyone."""
-        return self.shared or self.tenant is not None or self.tenants >= self.rules.tenants_needed
+    def broad(self, heard: Iterable[str] | None = None) -> bool:
+        """Whether these targets failing (None: all of them) says anything of everyone.
+
+        It needs a shared target, or enough tenants, of whom enough have been heard.
+        """
+        if self.tenant is not None:
+            return True
+        owners = {self.owner_of[target] for target in self.sample}
+        if SHARED not in owners and len(owners) < self.rules.tenants_needed:
+            return False
+        known = owners if heard is None else {self.owner_of[target] for target in heard}
+        return SHARED in known or len(known) >= self.rules.coverage * len(owners)
 
 
 def populations(estate: Estate) -> list[Population]:
@@ -150,7 +157,6 @@ def _population(
     parts += [deployment.value] if deployment is not Deployment.HOSTED else []
     group_of = {cell.key: cell.target.group for cell in cells}
     groups = {cell.target.name: cell.target.group for cell in cells}
-    owners = {cell.target.tenant for cell in cells}
     return Population(
         unit="/".join(parts),
         service=service.name,
@@ -166,8 +172,7 @@ def _population(
         cells=tuple(cell.key for cell in cells),
         group_of=group_of,
         targets=tuple(groups),
-        tenants=len(owners - {SHARED}),
-        shared=SHARED in owners,
+        owner_of={cell.target.name: cell.target.tenant for cell in cells},
         sample=_sample(groups, service.rules),
         cells_of=_by_target(cells),
     )

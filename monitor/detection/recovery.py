@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from monitor.detection.population import Population
 from monitor.detection.rounds import Counted, Finding
 from monitor.detection.sight import Sight
 from monitor.detection.signals import Declared
-from monitor.model import Rules
 
 
 class Recovery:
     """The good sweeps so far. `broken`: the last sweep ended a row of them by failing."""
 
-    __slots__ = ("_rules", "_sight", "_sweeps", "broken")
+    __slots__ = ("_interval", "_rules", "_sight", "_sweeps", "broken")
 
-    def __init__(self, rules: Rules, sight: Sight) -> None:
+    def __init__(self, population: Population, sight: Sight) -> None:
         self.broken = False
-        self._rules = rules
+        self._rules = population.rules
+        self._interval = population.interval
         self._sight = sight
         self._sweeps: list[float] = []
 
@@ -35,12 +36,13 @@ class Recovery:
         self.broken = False
         if counted.finding is Finding.NOTHING:
             return False
-        if self._is_good(counted) and self._from_enough_places(counted, declared):
+        needed = self._needed(counted, declared, now)
+        if self._is_good(counted) and needed is not None:
             self._sweeps.append(counted.started)
         else:
             self.broken = self.under_way() and not self._is_good(counted)
             self.forget()
-        enough = len(self._sweeps) >= self._rules.recovery_rounds
+        enough = needed is not None and len(self._sweeps) >= needed
         return enough and now - self._sweeps[0] >= self._rules.recovery_span
 
     def _is_good(self, counted: Counted) -> bool:
@@ -48,8 +50,16 @@ class Recovery:
         quiet = counted.finding is Finding.QUIET
         return quiet or total.passed >= self._rules.recovery_share * total.votes
 
-    def _from_enough_places(self, counted: Counted, declared: Declared | None) -> bool:
-        """As many networks as declaring needed."""
+    def _needed(self, counted: Counted, declared: Declared | None, now: float) -> int | None:
+        """How many good sweeps it takes; None from fewer networks than declaring needed.
+
+        With one place left to see from for long, as many as declaring from there takes.
+        """
         if self._sight.networks(counted.vantages) >= 2 or declared is None:
-            return True
-        return self._sight.networks(declared.extent.from_vantages) < 2
+            return self._rules.recovery_rounds
+        if self._sight.networks(declared.extent.from_vantages) < 2:
+            return self._rules.recovery_rounds
+        few = self._sight.few_since
+        if few is None or now - few <= 2 * self._interval:
+            return None
+        return max(self._rules.recovery_rounds, self._rules.rounds_one_location)

@@ -90,7 +90,7 @@ class Round:
         before_next = self.until is None or sent < self.until
         return not self.closed and sent >= self.started and before_next
 
-    def answer(self, cell: CellKey, vote: bool | None) -> None:
+    def answer(self, cell: CellKey, *, vote: bool | None) -> None:
         """One answer: True for PASS, False for FAIL, None without a vote."""
         self.answered[cell] += 1
         self.owed -= 1
@@ -133,10 +133,13 @@ class Counted:
 
 
 class Silent(NamedTuple):
-    """Cells whose FAIL does not vote: demoted ones, and those excused by a maintenance window."""
+    """Cells whose FAIL does not vote: demoted ones, and those that are no part of the round.
+
+    Left out is what has never worked, or is excused by a maintenance window.
+    """
 
     demoted: Collection[CellKey] = frozenset()
-    excused: Collection[CellKey] = frozenset()
+    left_out: Collection[CellKey] = frozenset()
 
 
 _NOT_SILENT = Silent()
@@ -151,7 +154,7 @@ def count(
 ) -> Counted:
     """Add up a round as seen from the vantages that are healthy now, and name its finding.
 
-    Excused cells are no part of it.
+    Cells left out are no part of it.
     """
     sight = tuple(healthy)
     places: set[tuple[Dimension, str]] = set()
@@ -162,7 +165,7 @@ def count(
         Dimension.VANTAGE: defaultdict(Tally),
     }
     cells = [
-        cell for cell in round_.planned if cell.vantage in sight and cell not in silent.excused
+        cell for cell in round_.planned if cell.vantage in sight and cell not in silent.left_out
     ]
     heard = 0
     for cell in cells:
@@ -228,6 +231,12 @@ def failing_set(earlier: Counted, later: Counted, rules: Rules) -> FailingSet | 
         if members and rest.votes and rest.failed <= rules.partial_share * rest.votes:
             found.append((rest.failed, len(members), order, FailingSet(dimension, members)))
     return min(found, key=lambda row: row[:3])[3] if found else None
+
+
+def heard(counted: Counted) -> list[str]:
+    """The targets that voted in a round."""
+    targets = counted.by[Dimension.TARGET]
+    return [name for name, tally in targets.items() if tally.votes]
 
 
 def survivors(rounds: Iterable[Counted]) -> frozenset[str]:

@@ -12,7 +12,7 @@ if the first finds otherwise. From a series one can read:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from monitor.detection.ledger import Ledger
@@ -22,7 +22,6 @@ from monitor.detection.rounds import (
     FailingSet,
     Finding,
     Round,
-    Silent,
     count,
     failing_set,
     survivors,
@@ -34,6 +33,8 @@ from monitor.model import CellKey, Dimension, EvidenceKind, Rules, VerdictReason
 _GRACE = 1.0
 _PASSES_THAT_DELAY = 0.1
 _CLEARLY_BELOW = 0.5
+_REMEMBERED = 120.0
+"""Seconds of a pause after which a run begins anew."""
 
 
 class Series:
@@ -81,6 +82,16 @@ class Series:
         self._run.clear()
         self._run_from_few_since = None
 
+    def interrupt(self, gap: float) -> float:
+        """We were not looking for `gap` seconds: the open rounds are void; when the next may start.
+
+        The rounds closed before still stand, unless that is too long ago.
+        """
+        if gap > _REMEMBERED:
+            self.void_open()
+        self.open.clear()
+        return self.last_started + self._rules.round_gap if self._run else float("-inf")
+
     # ----------------------------------------------------------------- one round
 
     def start(
@@ -110,6 +121,13 @@ class Series:
             probes.append(Probe(cells, now + turn * self._rules.repeat_gap))
         return probes
 
+    def listen(self, cells: Iterable[CellKey], now: float, interval: float) -> None:
+        """Start a round that asks nothing: each cell's next scheduled probe is its vote."""
+        expires = now + interval + self._population.timeout + _GRACE
+        self.open.append(Round(now, patient=True, planned=dict.fromkeys(cells, 1), expires=expires))
+        self.last_started = now
+        self.started += 1
+
     def may_start(self) -> bool:
         """Whether the next may start beside the open ones: few, and not passing already."""
         if not self.open:
@@ -125,14 +143,14 @@ class Series:
                 round_.turn(cell, vote)
                 return
             if not counted and round_.takes(cell, sent):
-                round_.answer(cell, vote)
+                round_.answer(cell, vote=vote)
                 return
 
-    def late(self, cell: CellKey, sent: float, vote: bool | None) -> bool:
-        """Long silence answers for a probe, in an impatient round; whether it was counted."""
+    def late(self, cell: CellKey, sent: float) -> bool:
+        """Long silence is FAIL for a probe, in an impatient round; whether it was counted."""
         for round_ in self.open:
             if not round_.patient and round_.takes(cell, sent):
-                round_.answer(cell, vote)
+                round_.answer(cell, vote=False)
                 return True
         return False
 
@@ -148,7 +166,7 @@ class Series:
         round_ = self.open.pop(0)
         round_.closed = True
         healthy = self._sight.healthy(now)
-        silent = Silent(self._ledger.demotion.demoted, self._ledger.excused)
+        silent = self._ledger.silent()
         counted = count(round_, healthy, self._population.group_of, self._rules, silent)
         self.take(counted, now)
         return counted

@@ -231,8 +231,9 @@ def _points(state: State, memory: Memory, event: Sent) -> list[tuple[float, int]
     Where answers are usually slow, what is late comes before what is suspicious.
     """
     points = [(event.at + event.deadline + _LOST_AFTER, _LOST)]
-    silent = memory.silence_limit(event.deadline, state.rules)
     machine = state.machine_of.get(event.cell)
+    rules = state.rules if machine is None else machine.rules
+    silent = memory.silence_limit(event.deadline, rules)
     late = machine.rules.late_silence if machine is not None else event.deadline
     sooner, later = (silent, _SILENT), (late, _LATE)
     if late < silent:

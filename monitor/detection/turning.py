@@ -45,11 +45,13 @@ class _ChangePoint:
         self._ceiling = max(_CEILING, _CLUSTER * (1 - _LEAST * share) * votes * self._fall)
         self._score = 0.0
 
-    def rise(self, seen: float, passes: deque[float]) -> None:
-        """A FAIL, seen then."""
+    def rise(self, sent: float, seen: float, passes: deque[float]) -> None:
+        """A FAIL, sent and seen then."""
         self._score = min(self._score + self._rise, self._ceiling)
         if self.onset is None:
-            self.begin(seen, passes)
+            self.begin(sent, seen, passes)
+        elif self.before and self.before[-1] >= sent:
+            self.before = tuple(passed for passed in self.before if passed < sent)
         self.failed += 1
 
     def fall(self) -> None:
@@ -61,10 +63,13 @@ class _ChangePoint:
         if self._score <= 0.0:
             self._score, self.onset = 0.0, None
 
-    def begin(self, seen: float, passes: deque[float]) -> None:
-        """Trouble was seen then, for the first time."""
+    def begin(self, sent: float, seen: float, passes: deque[float]) -> None:
+        """Trouble was seen then, for the first time, by a probe sent then.
+
+        What passed but was sent after the first that failed proves nothing.
+        """
         self.onset = seen
-        self.before = tuple(sorted(sent for sent in passes if sent < seen))
+        self.before = tuple(sorted(passed for passed in passes if passed < sent))
         self.passed = self.failed = 0
 
     def forget(self) -> None:
@@ -107,24 +112,24 @@ class Turning:
     def failed(self, result: Result, *, known: bool, recovering: bool) -> None:
         """A FAIL vote. `known`: of a part known to fail; `recovering`: sweeps are good again."""
         if not known:
-            self._most.rise(result.observed_mono, self._passes)
-            self._share.rise(result.observed_mono, self._passes)
+            for point in (self._most, self._share):
+                point.rise(result.sent_mono, result.observed_mono, self._passes)
         self._last_fail = _later(self._last_fail, result.sent_mono)
         if not recovering and result.sent_mono >= self._back_sent:
             self.back = None
 
-    def began_by(self, seen: float) -> None:
-        """Trouble was seen at `seen`, if it had not been before."""
+    def began_by(self, sent: float, seen: float) -> None:
+        """Trouble was seen at `seen`, by a probe sent then, if it had not been before."""
         for point in (self._most, self._share):
             if point.onset is None:
-                point.begin(seen, self._passes)
+                point.begin(sent, seen, self._passes)
 
     def begin_anew(self, onset: Span | None) -> None:
         """Trouble began then, whatever was seen before; None: there is none."""
         for point in (self._most, self._share):
             point.forget()
             if onset is not None:
-                point.begin(onset.before, self._passes)
+                point.begin(onset.before, onset.before, self._passes)
 
     def start(self, now: float) -> Span:
         """When the present trouble began, at the widest what is known `now`."""
