@@ -78,9 +78,9 @@ class Spot:
     target: int
     group: str
     control: bool
-    witness: bool
     usual: float
     timeout: float
+    witness: bool = False
 
     @property
     def service(self) -> str:
@@ -333,9 +333,9 @@ def _spots(*key) -> dict[CellKey, Spot]:
             number,
             cell.target.group,
             cell.key.service == CONTROL,
-            cell.check.real_users,
             usual,
             cell.check.timeout,
+            cell.check.real_users,
         )
     return found
 
