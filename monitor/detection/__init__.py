@@ -38,13 +38,15 @@ what the last one saw (`recall`) and had declared (`resume`), and sweeps what fa
 
 A check that is told once a period, not asked (passive), goes its own way: two bad periods in a
 row, and nothing is asked (`listener.py`). One that does something (mutating) is tried once a
-target and round, a few rounds an hour.
+target and round, a few rounds an hour; when those are spent, its schedule must do.
 
-What will come of it, and how soon; T is the interval, M the cells of the check, D `round_gap`:
+What will come of it, and how soon; T is the interval, M the cells of the check, D `round_gap`, R
+the length of a round (moments; up to 7 s where cells are so few that each is asked again). Seen
+from one place only, it takes 2 D longer, and two intervals where the others were lost just now:
 
-    everything is refused or answers 5xx   ALL, after T / 2M + D
+    everything is refused or answers 5xx   ALL, after T / 2M + D + R
     ... or the wrong page, or expired      the same
-    everything goes into a black hole      ALL, after T / 2M + D + the deadline, at most
+    everything goes into a black hole      ALL, after that and the deadline, at most
     the name is gone                       ALL, within a round of the last resolver's cache
     slower and slower, then nothing        ALL, once answers miss the deadline; slow alone: nothing
     95 % of requests fail                  ALL, mostly as soon; a stray PASS costs a round or two
