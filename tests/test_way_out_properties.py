@@ -19,7 +19,7 @@ HOUR = 3600.0
 GRACE = 1.0
 MOMENT = st.floats(60, 1000)
 LAST = st.tuples(
-    st.sampled_from([5.0, 30.0, 100.0, 300.0, 600.0]),
+    st.sampled_from([5.0, 30.0, 100.0, 300.0, 300.0, 600.0, 600.0]),
     st.one_of(FAILING, GREY),
     parts(),
     st.lists(st.floats(0, 60), max_size=1),
@@ -104,7 +104,7 @@ def of_kind(sim, evidence):
     return [m for m in sim.state.machines.values() if m.population.evidence is evidence]
 
 
-@examples(40)
+@examples(70)
 @given(PLANS, FATES, MOMENT, LAST)
 def test_when_all_is_well_every_machine_rests_with_nothing_open(plan, fate, moment, last):
     sim = lived(plan, fate, moment, last)
@@ -122,7 +122,7 @@ def test_when_all_is_well_every_machine_rests_with_nothing_open(plan, fate, mome
     assert all(m.phase is Phase.UP for m in units)
 
 
-@examples(40)
+@examples(70)
 @given(PLANS, FATES, MOMENT, LAST, FAILING)
 def test_when_all_fails_each_broad_blocking_machine_tells_of_everyone(
     plan, fate, moment, last, how
