@@ -80,7 +80,7 @@ def test_events_that_come_twice_change_nothing_however_late(plan, fate, seed):
 ONE = st.builds(Fault, st.floats(100, 300), st.just(300.0), FAILING, parts())
 
 
-@examples(16)
+@examples(10)
 @given(PLANS, ONE, st.integers(0, 99))
 def test_results_that_come_together_may_come_in_any_order(plan, fault, seed):
     as_sent = Together(plan.estate(), len)
