@@ -1,6 +1,6 @@
 """What a simulation has asked and heard, kept apart from what detection makes of it."""
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from typing import NamedTuple
 
 from monitor.detection import Probe, Sent, Tick
@@ -9,6 +9,7 @@ from monitor.model import CONTROL, Outcome, Result, Rules
 RULES = Rules()
 PAUSE = 2.0
 SILENT_AFTER = 1.0
+KEPT = 200
 _NEVER = float("inf")
 
 
@@ -49,8 +50,8 @@ class Hearing:
         for cell in estate.cells():
             self.cells[cell.key[:2]].append(cell.key)
         self.proven = set(proven)
-        self.heard = defaultdict(list)
-        self.left = defaultdict(list)
+        self.heard = defaultdict(lambda: deque(maxlen=KEPT))
+        self.left = defaultdict(lambda: deque(maxlen=KEPT))
         self.answered = {}
         self.asked = defaultdict(list)
         self.moments = []

@@ -10,13 +10,16 @@ whether a control that has not answered for a second was taken to be silent.
 
 from bisect import bisect_right
 from collections import Counter
-from itertools import pairwise
+from functools import cache
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from monitor.model import SHARED, EvidenceKind, Need, Outcome, VerdictReason
 from tests.hearing import RULES, Hearing
 
 GRACE = 1.0
+LATEST_CLOSE = 30.0
+LONGEST_RUN = 4 * RULES.rounds_one_location
 
 
 class Votes(NamedTuple):
@@ -44,12 +47,18 @@ class Recount(Hearing):
         if not self._broad(check):
             return False
         asked = self.asked[unit]
+        ends = [*(later.start for later in asked[1:]), now]
+
+        @cache
+        def votes(number, *, patient):
+            round_ = asked[number], ends[number]
+            return self._finds_everyone(check, round_, now, demoted, patient=patient)
+
         alone = declared.reason in (VerdictReason.ONE_LOCATION, VerdictReason.FLAPPING)
         for last in range(len(asked), max(0, len(asked) - RULES.rounds_needed), -1):
-            for first in range(last - RULES.rounds_needed, -1, -1):
-                ends = [r.start for r in asked[first + 1 :]] + [now]
-                run = list(zip(asked[first:last], ends, strict=False))
-                if self._is_run(check, run, now, demoted, alone=alone):
+            for first in range(last - RULES.rounds_needed, max(-1, last - LONGEST_RUN - 1), -1):
+                found = [votes(number, patient=number == first) for number in range(first, last)]
+                if None not in found and self._is_run(check, asked[first:last], found, alone=alone):
                     return True
         return False
 
@@ -57,15 +66,9 @@ class Recount(Hearing):
         owners = {target.tenant for target in check.targets}
         return SHARED in owners or len(owners) >= RULES.tenants_needed
 
-    def _is_run(self, check, run, now, demoted, *, alone):
-        """Whether these rounds, each with the start of the next, find everyone together."""
-        votes, places = [], []
-        for turn, (asked, ends) in enumerate(run):
-            found = self._finds_everyone(check, asked, ends, now, demoted, patient=not turn)
-            if found is None:
-                return False
-            votes.append(found)
-            places.append({self.network[cell.vantage] for cell in found.failed})
+    def _is_run(self, check, run, votes, *, alone):
+        """Whether these rounds, each of which found everyone, say so together."""
+        places = [{self.network[cell.vantage] for cell in found.failed} for found in votes]
         if check.evidence is EvidenceKind.MUTATING:
             return self._no_trial_passed(check, run, votes, places, alone=alone)
         seen_twice = sum(len(seen) >= 2 for seen in places) >= RULES.rounds_needed
@@ -77,7 +80,7 @@ class Recount(Hearing):
         """No trial passed, and every canary was tried often enough."""
         if any(found.passed for found in votes):
             return False
-        tried = Counter(cell.target for asked, _ in run for cell in asked.cells)
+        tried = Counter(cell.target for asked in run for cell in asked.cells)
         often = all(tried[target.name] >= RULES.rounds_needed for target in check.targets)
         enough = alone and len(run) >= RULES.rounds_one_location
         return often and self._apart(votes) and (len(set().union(*places)) >= 2 or enough)
@@ -105,15 +108,18 @@ class Recount(Hearing):
 
     # ------------------------------------------------------------------ one round
 
-    def _finds_everyone(self, check, asked, ends, now, demoted, *, patient):
+    def _finds_everyone(self, check, round_, now, demoted, *, patient):
         """The votes of a round at a moment when it was over and found everyone; None: never."""
+        asked, ends = round_
         wait = check.timeout if patient else min(check.timeout, RULES.late_silence)
         repeats = max(asked.cells.values())
         over = asked.start + (repeats - 1) * RULES.repeat_gap + wait + GRACE
-        for moment in self.moments[bisect_right(self.moments, asked.start) :]:
+        for moment in islice(self.moments, bisect_right(self.moments, asked.start), None):
+            if moment > min(now, over + LATEST_CLOSE):
+                return None
             answers = self._answers(asked, ends, moment, patient=patient)
             owed = sum(asked.cells.values()) - sum(map(len, answers.values()))
-            if moment > now or (owed and moment < over):
+            if owed and moment < over:
                 continue
             for sight in self.sights(moment):
                 found = self._count(asked, answers, sight, moment, demoted)

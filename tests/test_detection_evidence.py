@@ -314,6 +314,23 @@ class TestDemotion:
         sim.run(40_200)
         assert Impact.ALL in {d.impact for d in sim.declared[before:]}
 
+    def test_a_place_that_only_passes_bears_no_witness_to_everyone(self):
+        places = {"london": "net-a", "leeds": "net-b", "dublin": "net-a", "york": "net-a"}
+        made = estate(service("crm", check(of=TENANTS)), places=places)
+        sim = Simulation(made)
+        sim.breaks(0, 12_000, sometimes(0.35), of("crm", vantage=["leeds"]))
+        sim.run(12_000)
+        assert {cell.vantage for cell in self.demoted(sim)} == {"leeds"}
+        sim.breaks(12_005, 13_000, refused, of("crm", vantage=["london", "dublin", "york"]))
+        sim.breaks(12_005, 13_000, turned_away, of("crm", vantage=["leeds"]))
+        sim.breaks(12_005, 13_000, passes, of("crm", vantage=["leeds"], target=["acme"]))
+        before = len(sim.declared)
+        sim.run(12_060)
+        assert sim.declared[before:] == []
+        sim.run(12_300)
+        reasons = [d.reason for d in sim.declared[before:] if d.impact is Impact.ALL]
+        assert reasons == [VerdictReason.ONE_LOCATION]
+
     def test_at_most_a_quarter_of_the_cells_are_demoted(self):
         sim = Simulation(estate())
         for number, tenant in enumerate(TENANTS):

@@ -13,11 +13,17 @@ from hypothesis import strategies as st
 from monitor.detection import Phase
 from monitor.model import EvidenceKind, Need
 from tests.watched import RULES, Watched
-from tests.worlds import FAILING, FATES, PLANS, at, examples
+from tests.worlds import FAILING, FATES, GREY, PLANS, Fault, at, examples, parts
 
 HOUR = 3600.0
 GRACE = 1.0
 MOMENT = st.floats(60, 1000)
+LAST = st.tuples(
+    st.sampled_from([5.0, 30.0, 100.0, 300.0, 300.0, 600.0, 600.0]),
+    st.one_of(FAILING, GREY),
+    parts(),
+    st.lists(st.floats(0, 60), max_size=1),
+)
 LONGEST_GAP = RULES.sweep_gaps[-1]
 WATCHED_FOR = max(RULES.merge_window, RULES.flap_window)
 
@@ -73,9 +79,17 @@ def until(sim, moment, reached):
     return done
 
 
-def lived(plan, fate, moment):
-    """A world in which anything has happened up to a moment, and nothing does any more."""
-    sim = fate.over_by(moment).befall(Watched(plan.estate()))
+def lived(plan, fate, moment, last):
+    """A world in which anything has happened up to a moment, and nothing does any more.
+
+    The last fault goes on until then; shortly after it has begun this host may have been stopped.
+    """
+    before, way, place, stopped = last
+    begins = max(0.0, moment - before)
+    faults = (*fate.faults, Fault(begins, before, way, place))
+    pauses = (*fate.pauses, *((begins + after, 20.0) for after in stopped))
+    fate = fate._replace(faults=faults, pauses=pauses).over_by(moment)
+    sim = fate.befall(Watched(plan.estate()))
     while sim.now < moment:
         sim.run(min(moment, sim.now + 200.0))
         sim.bounded()
@@ -90,10 +104,10 @@ def of_kind(sim, evidence):
     return [m for m in sim.state.machines.values() if m.population.evidence is evidence]
 
 
-@examples(40)
-@given(PLANS, FATES, MOMENT)
-def test_when_all_is_well_every_machine_comes_to_rest_with_nothing_open(plan, fate, moment):
-    sim = lived(plan, fate, moment)
+@examples(70)
+@given(PLANS, FATES, MOMENT, LAST)
+def test_when_all_is_well_every_machine_rests_with_nothing_open(plan, fate, moment, last):
+    sim = lived(plan, fate, moment, last)
     longest = 0.0
     for evidence in (EvidenceKind.PASSIVE, EvidenceKind.ACTIVE, EvidenceKind.MUTATING):
         machines = of_kind(sim, evidence)
@@ -108,10 +122,12 @@ def test_when_all_is_well_every_machine_comes_to_rest_with_nothing_open(plan, fa
     assert all(m.phase is Phase.UP for m in units)
 
 
-@examples(40)
-@given(PLANS, FATES, MOMENT, FAILING)
-def test_when_all_fails_every_broad_blocking_machine_comes_to_everyone(plan, fate, moment, how):
-    sim = lived(plan, fate, moment)
+@examples(70)
+@given(PLANS, FATES, MOMENT, LAST, FAILING)
+def test_when_all_fails_each_broad_blocking_machine_tells_of_everyone(
+    plan, fate, moment, last, how
+):
+    sim = lived(plan, fate, moment, last)
     sim.breaks(moment, 10 * HOUR, how(), at())
     for evidence in (EvidenceKind.PASSIVE, EvidenceKind.ACTIVE, EvidenceKind.MUTATING):
         broad = [

@@ -58,7 +58,8 @@ class Watched(Simulation):
         for declared in machine.outages.open.values():
             assert len(declared.starts) <= RULES.flap_episodes
             assert len(declared.results) <= KEPT_RESULTS
-        assert len(machine._recovery._sweeps) <= RULES.recovery_span / RULES.round_gap + 2
+        shortest = min(RULES.round_gap, machine.population.interval / 2)
+        assert len(machine._recovery._sweeps) <= RULES.recovery_span / shortest + 2
         self._bounded_ledger(ledger, cells)
         if isinstance(machine, Machine):
             assert len(machine._trials) <= RULES.trials_per_hour

@@ -183,8 +183,11 @@ def parts(*, controls=("never", "never", "never", "too", "only"), vantages=VANTA
     mostly, *_, seldom = (*controls, controls[-1])
     whole = st.just({"controls": mostly})
     seen = st.fixed_dictionaries({"vantage": places, "controls": st.just(mostly)})
+    few = st.sets(st.sampled_from(TARGETS[:4]), min_size=1, max_size=2)
+    some = st.fixed_dictionaries({"target": few, "controls": st.just(mostly)})
+    group = st.just({"group": {"blue"}, "controls": mostly})
     blinded = st.fixed_dictionaries({"vantage": places, "controls": st.just(seldom)})
-    return st.one_of(whole, named, seen, blinded)
+    return st.one_of(whole, named, some, group, seen, blinded)
 
 
 TENANTS = tenants(5).keys() | tenants(6).keys()

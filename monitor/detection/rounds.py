@@ -127,6 +127,11 @@ class Counted:
     vantages: tuple[str, ...]
     heard: int
 
+    def failing_from(self) -> tuple[str, ...]:
+        """The vantages that saw a FAIL: a demoted one may have voted PASS only."""
+        seen = self.by[Dimension.VANTAGE]
+        return tuple(name for name in self.vantages if seen[name].failed)
+
     def failing(self, dimension: Dimension) -> frozenset[str]:
         """The members of a dimension that fail more than half of their votes."""
         return frozenset(name for name, tally in self.by[dimension].items() if tally.mostly_fails())

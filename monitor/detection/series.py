@@ -201,7 +201,7 @@ class Series:
         if self._population.evidence is EvidenceKind.MUTATING:
             return self._all_trials_failed()
         reason, needed = VerdictReason.EVERYONE_TWICE, rules.rounds_needed
-        if sum(self._sight.networks(c.vantages) >= 2 for c in run) < needed:
+        if sum(self._sight.networks(c.failing_from()) >= 2 for c in run) < needed:
             known = (self._run_from_few_since, self._sight.few_since)
             few = min((since for since in known if since is not None), default=now)
             if now - few <= 2 * self._population.interval:
@@ -256,8 +256,8 @@ class Series:
         return part or self._failing_share(said, telling)
 
     def _note_places(self, counted: Counted) -> None:
-        """Since when the run has been seen from fewer than two places, whatever their health."""
-        if self._sight.networks(counted.vantages) >= 2:
+        """Since when the run fails as seen from fewer than two places, whatever their health."""
+        if self._sight.networks(counted.failing_from()) >= 2:
             self._run_from_few_since = None
         elif self._run_from_few_since is None:
             self._run_from_few_since = counted.started
