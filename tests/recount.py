@@ -19,6 +19,7 @@ from tests.hearing import RULES, Hearing
 
 GRACE = 1.0
 LATEST_CLOSE = 30.0
+PASSES_THAT_PROVE = 3
 LONGEST_RUN = 4 * RULES.rounds_one_location
 
 
@@ -104,7 +105,7 @@ class Recount(Hearing):
             for sums, by_cell in ((failed, found.failed), (passed, found.passed)):
                 for cell, number in by_cell.items():
                     sums[cell.target] += number
-        return any(passed[target] > failed[target] for target in passed)
+        return any(passed[t] > max(failed[t], PASSES_THAT_PROVE - 1) for t in passed)
 
     # ------------------------------------------------------------------ one round
 
@@ -156,7 +157,8 @@ class Recount(Hearing):
     def _count(self, asked, answers, sight, moment, demoted):
         """The votes seen from these vantages, when they say everyone; None when not."""
         failed, passed, sent = Counter(), Counter(), []
-        cells = [c for c in asked.cells if c.vantage in sight and not self.excused(c, moment)]
+        counts = [c for c in asked.cells if c in self.proven and not self.excused(c, moment)]
+        cells = [c for c in counts if c.vantage in sight]
         for cell in cells:
             for when, vote in answers[cell]:
                 if vote is True:
@@ -180,7 +182,7 @@ class Recount(Hearing):
         """Whether everyone's last two periods were bad, of all that were heard of lately."""
         passed = failed = cells = 0
         for cell in self.cells[check.service, check.name]:
-            if cell.vantage not in sight or self.excused(cell, now):
+            if cell.vantage not in sight or self.excused(cell, now) or cell not in self.proven:
                 continue
             cells += 1
             periods = self.periods(cell, now)
