@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-BENCHMARKS = ("detection_core", "detection_delay", "probe_cost", "replay")
+BENCHMARKS = ("detection_core", "detection_delay", "nuisance", "probe_cost", "replay")
 
 
 def main() -> None:
