@@ -48,6 +48,8 @@ class Recount(Hearing):
         if not self._broad(check):
             return False
         asked = self.asked[unit]
+        if check.evidence is EvidenceKind.MUTATING and self._spent(asked, now):
+            return self._listened(check, now)
         ends = [*(later.start for later in asked[1:]), now]
 
         @cache
@@ -62,6 +64,21 @@ class Recount(Hearing):
                 if None not in found and self._is_run(check, asked[first:last], found, alone=alone):
                     return True
         return False
+
+    def _spent(self, asked, now):
+        """Whether an hour's trials are used up: then the schedule's own must do."""
+        return sum(now - each.start < 3600.0 for each in asked) >= RULES.trials_per_hour
+
+    def _listened(self, check, now):
+        """Every canary failed at each of its last scheduled trials, and at two of them or more."""
+        since = now - 2 * (check.interval + check.timeout + GRACE)
+        for target in check.targets:
+            cells = (c for c in self.cells[check.service, check.name] if c.target == target.name)
+            heard = [each for cell in cells for each in self.heard[cell]]
+            votes = [each.vote for each in heard if each.result.sent_mono >= since]
+            if True in votes or votes.count(False) < RULES.rounds_needed:
+                return False
+        return True
 
     def _broad(self, check):
         owners = {target.tenant for target in check.targets}
