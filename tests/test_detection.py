@@ -173,7 +173,7 @@ class TestEveryone:
         sim.breaks(101, 401, refused, CRM)
         sim.run(200)
         sentence = sim.declared[0].known_by
-        assert "of 30 targets failed in 2 rounds 8 s apart" in sentence
+        assert "of 30 targets failed in 2 rounds at least 8 s apart" in sentence
         assert "seen from 3 locations" in sentence
         assert "at least 90 % of 300 affected (95 % confidence)" in sentence
 

@@ -6,17 +6,23 @@ is anything new to tell.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from monitor.detection.choosing import inside
 from monitor.detection.ledger import Ledger
 from monitor.detection.outages import Outages, Track
 from monitor.detection.population import sampled_cells
 from monitor.detection.remembered import earliest_failure, earliest_return, latest_failures
-from monitor.detection.rounds import Counted, FailingSet
+from monitor.detection.rounds import Counted, FailingSet, heard
 from monitor.detection.signals import Declared, Span
 from monitor.detection.words import doubt_sentence, part_sentence
 from monitor.model import Dimension, Extent, Need, Result, Stage, VerdictReason
 
 EVERYONE = FailingSet(Dimension.EVERYONE, frozenset())
+
+
+KnownBy = Callable[[str, Extent], str]
+"""Says of a check and an extent how it is known."""
 
 
 class Declarations:
@@ -59,25 +65,24 @@ class Declarations:
     # ----------------------------------------------------------------- trouble
 
     def everyone(
-        self, track: Track, reason: VerdictReason, last: Counted, known_by: str, now: float
+        self, track: Track, reason: VerdictReason, last: Counted, known_by: KnownBy, now: float
     ) -> list[Declared]:
         """Everyone is affected, on the track of ALL, of SOME where that is not enough for ALL."""
+        extent = self.extent(EVERYONE, last)
         return self.outages.declare(
             track,
             reason=reason,
-            extent=self.extent(EVERYONE, last),
+            extent=extent,
             began=self._ledger.turning.start(now),
-            known_by=known_by,
+            known_by=known_by(self._population.check, extent),
             results=self.failures(),
             now=now,
         )
 
     def doubted(self, last: Counted, now: float) -> list[Declared]:
         """Everything fails for us, and users get in: we cannot tell."""
-        extent = self.extent(EVERYONE, last)
-        known_by = doubt_sentence(self._population.check, extent)
         reason = VerdictReason.TURNED_ON_US
-        return self.everyone(Track.TURNED_ON_US, reason, last, known_by, now)
+        return self.everyone(Track.TURNED_ON_US, reason, last, doubt_sentence, now)
 
     def part(self, part: FailingSet, last: Counted, now: float) -> list[Declared]:
         """A part fails."""
@@ -100,11 +105,8 @@ class Declarations:
 
     # ----------------------------------------------------------------- the end of it
 
-    def part_recovered(
-        self, trouble: float | None, quiet_since: float, now: float
-    ) -> list[Declared]:
-        """What failed in part passes again, later than `trouble` and not later than seen quiet."""
-        span = Span(trouble, quiet_since)
+    def part_recovered(self, span: Span, now: float) -> list[Declared]:
+        """What failed in part passes again, since some time in `span`."""
         told = self.outages.recover(Track.SOME, span, now)
         return told + self.outages.recover(Track.TURNED_ON_US, span, now)
 
@@ -126,12 +128,11 @@ class Declarations:
 
     def extent(self, part: FailingSet, last: Counted) -> Extent:
         """Who fails, of whom, seen from where: as the last round counted them."""
-        targets = last.by[Dimension.TARGET]
         return Extent(
             part.dimension,
             tuple(sorted(part.members)),
             failing=len(last.failing(Dimension.TARGET)),
-            sampled=sum(1 for tally in targets.values() if tally.votes),
+            sampled=len(heard(last)),
             population=len(self._population.targets),
             from_vantages=last.vantages,
         )

@@ -8,7 +8,7 @@ cannot tell. A witness that shows none proves nothing; at night nobody signs in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from monitor.detection.population import Memory
 from monitor.detection.sight import Sight
@@ -25,14 +25,14 @@ class Doubt:
     ) -> None:
         witnesses = [check for check in service.checks if check.real_users]
         on_edge = [c for c in estate.controls if c.edge and c.edge == service.edge]
-        self._witnesses = _cells(estate, witnesses)
-        self._alike = _cells(estate, on_edge)
+        self._witnesses = _keys(estate, witnesses)
+        self._alike = _keys(estate, on_edge)
         self._memories = memories
         self._sight = sight
         self._fresh_for = {
             cell: 2 * check.interval + check.timeout
             for check in witnesses
-            for cell in _cells(estate, [check])
+            for cell in _keys(estate, [check])
         }
 
     @property
@@ -56,10 +56,5 @@ class Doubt:
         return passed and now - memory.newest_sent <= self._fresh_for[cell]
 
 
-def _cells(estate: Estate, checks: Sequence[Check]) -> tuple[CellKey, ...]:
-    return tuple(
-        CellKey(check.service, check.name, target.name, vantage.name)
-        for check in checks
-        for target in check.targets
-        for vantage in estate.vantages
-    )
+def _keys(estate: Estate, checks: Iterable[Check]) -> tuple[CellKey, ...]:
+    return tuple(cell.key for cell in estate.cells_of(checks))

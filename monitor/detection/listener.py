@@ -14,6 +14,7 @@ look is counted like a round (`rounds.py`), and what is older than two periods s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from monitor.detection.declarations import EVERYONE, Declarations
 from monitor.detection.ledger import Ledger
@@ -46,7 +47,7 @@ class Listener:
         self._ledger = Ledger(population, memories, sight)
         self._series = Series(population, sight, self._ledger)
         self._says = Declarations(self._ledger)
-        self._recovery = Recovery(population, sight)
+        self._recovery = Recovery(self._ledger)
         self.outages = self._says.outages
         self._look_at = _NEVER
 
@@ -128,7 +129,7 @@ class Listener:
         """We were not looking: what is watched is watched longer, and periods go on."""
         del now
         self.outages.shift(gap)
-        self._forget_sweeps()
+        self._recovery.forget()
 
     def resume(self, declared: Declared, now: float) -> None:
         """Take up an outage from an earlier process; the next looks confirm or end it."""
@@ -187,27 +188,23 @@ class Listener:
             o.everyone_is_bad() for o in self.others
         ):
             track, reason = Track.SOME, VerdictReason.CANARY_FAILING
-        extent = self._says.extent(EVERYONE, counted)
-        known_by = periods_sentence(self.population.check, extent, self.population.interval)
+        known_by = partial(periods_sentence, interval=self.population.interval)
         told = self._says.everyone(track, reason, counted, known_by, now)
         if track is Track.ALL:
             self.phase, self._ledger.part = Phase.ALL, None
             self._ledger.turning.forget_end()
         else:
             self.phase, self._ledger.part = Phase.PARTIAL, EVERYONE
-        self._forget_sweeps()
+        self._recovery.forget()
         return told
 
     def _sweep_all(self, counted: Counted, now: float) -> list[Declared]:
         recovered = self._recovery.take(counted, self.outages.open.get(Track.ALL), now)
-        self._ledger.recovering = self._recovery.under_way()
-        if self._recovery.broken:
-            self._ledger.turning.forget_end()
         part = self._series.agreed_part(now, after_everyone=True)
         if part is not None:
             told = self._says.rest_recovered(part, now) + self._says.part(part, counted, now)
             self.phase, self._ledger.part = Phase.PARTIAL, part
-            self._forget_sweeps()
+            self._recovery.forget()
             return told
         if not recovered:
             return []
@@ -215,17 +212,12 @@ class Listener:
         return self._says.all_recovered(now)
 
     def _settle(self, now: float) -> list[Declared]:
-        trouble = [c.started for c in self._series.history if c.finding is Finding.PART]
-        quiet_since = self._series.quiet_since or now
+        span = self._series.quiet_span(now)
         self._rest_up()
-        return self._says.part_recovered(trouble[-1] if trouble else None, quiet_since, now)
+        return self._says.part_recovered(span, now)
 
     def _rest_up(self) -> None:
         self.phase, self._ledger.part = Phase.UP, None
         self._look_at = _NEVER
         self._series.begin()
-        self._forget_sweeps()
-
-    def _forget_sweeps(self) -> None:
         self._recovery.forget()
-        self._ledger.recovering = False

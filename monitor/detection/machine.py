@@ -4,7 +4,7 @@ What it does next is its phase:
 
     UP        resting: scheduled probes watch. A FAIL that may vote, or a silence, is a suspicion.
     STAGE_A   two cells are asked again at once: the suspicious one and the farthest from it.
-              Both PASS: back to rest. Anything else: rounds.
+              Both PASS: back to rest. They disagree: once more. Anything else: rounds.
     ROUNDS    every sampled cell is asked, again and again, until the rounds agree on something.
     PARTIAL   resting on a known failing part, swept now and then; a FAIL outside it is a
               suspicion as in UP.
@@ -15,13 +15,15 @@ declared in its `Declarations`, apart from the phase: a unit may be UP and still
 outage.
 
 A unit of trials (a mutating check, such as test orders) does the same with fewer questions: no
-stage A, one attempt a target and round, and at most `trials_per_hour` rounds an hour.
+stage A, one attempt a target and round, and at most `trials_per_hour` rounds an hour. When those
+are spent its rounds ask nothing, and wait for what the schedule tries.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 
 from monitor.detection.choosing import farthest, inside, trials_planned, votes_planned
 from monitor.detection.declarations import EVERYONE, Declarations
@@ -76,7 +78,7 @@ class Machine:
         self.outages = self._says.outages
         self._opinion: SecondOpinion | None = None
         self._next_round = _NEVER
-        self._recovery = Recovery(population, sight)
+        self._recovery = Recovery(self._ledger)
         self._tries = population.evidence is EvidenceKind.MUTATING
         self._trials: deque[float] = deque(maxlen=max(1, self.rules.trials_per_hour))
 
@@ -185,7 +187,7 @@ class Machine:
         """We were not looking for `gap` seconds: what was under way is void, and asked afresh."""
         self.outages.shift(gap)
         soonest = self._series.interrupt(gap)
-        self._forget_sweeps()
+        self._recovery.forget()
         if self.phase is Phase.STAGE_A:
             self.phase, self._opinion = Phase.ROUNDS, None
         if self.phase is not Phase.UP:
@@ -361,8 +363,7 @@ class Machine:
         elif not self.population.broad(heard(last)):
             track, reason = Track.SOME, VerdictReason.CANARY_FAILING
         rounds, gap = self._series.run_length, self.rules.round_gap
-        extent = self._says.extent(EVERYONE, last)
-        known_by = everyone_sentence(self.population.check, extent, rounds, gap)
+        known_by = partial(everyone_sentence, rounds=rounds, gap=gap)
         told = self._says.everyone(track, reason, last, known_by, now)
         if track is Track.ALL:
             self.phase, self._ledger.part = Phase.ALL, None
@@ -371,7 +372,7 @@ class Machine:
         else:
             self.phase = self._rest = Phase.PARTIAL
             self._ledger.part = EVERYONE
-        self._forget_sweeps()
+        self._recovery.forget()
         return self.outages.supersede(Track.TURNED_ON_US, now) + told
 
     def _declare_part(self, now: float) -> list[Declared]:
@@ -391,36 +392,28 @@ class Machine:
 
     def _settle(self, now: float) -> list[Declared]:
         """Enough quiet rounds: back to UP; what stood as a part has recovered."""
-        trouble = [c.started for c in self._series.history if c.finding is Finding.PART]
-        quiet_since = self._series.quiet_since or now
+        span = self._series.quiet_span(now)
         self._ledger.turning.share_refuted()
         self._rest_up()
-        return self._says.part_recovered(trouble[-1] if trouble else None, quiet_since, now)
+        return self._says.part_recovered(span, now)
 
     def _rest_up(self) -> None:
         self.phase = self._rest = Phase.UP
         self._ledger.part = None
         self._next_round = _NEVER
         self._series.begin()
-        self._forget_sweeps()
+        self._recovery.forget()
 
     # ----------------------------------------------------------------- the way back from ALL
 
     def _sweep_all(self, counted: Counted, now: float) -> list[Action]:
         """Count good sweeps; failures confined to a part leave only that."""
         recovered = self._recovery.take(counted, self.outages.open.get(Track.ALL), now)
-        self._ledger.recovering = self._recovery.under_way()
-        if self._recovery.broken:
-            self._ledger.turning.forget_end()
         told: list[Action] = list(self._leave_part(now))
         if not recovered or told:
             return told
         self._rest_up()
         return list(self._says.all_recovered(now))
-
-    def _forget_sweeps(self) -> None:
-        self._recovery.forget()
-        self._ledger.recovering = False
 
     def _leave_part(self, now: float) -> list[Declared]:
         told = self._declare_part(now)

@@ -1,23 +1,26 @@
-"""The way back from ALL: how many good sweeps, over how long, seen from how many places."""
+"""The way back from ALL: how many good sweeps, over how long, seen from how many places.
+
+The ledger learns of it here: while sweeps are good a FAIL does not take the end back, and a row of
+them that breaks was no end.
+"""
 
 from __future__ import annotations
 
-from monitor.detection.population import Population
+from monitor.detection.ledger import Ledger
 from monitor.detection.rounds import Counted, Finding
-from monitor.detection.sight import Sight
 from monitor.detection.signals import Declared
 
 
 class Recovery:
-    """The good sweeps so far. `broken`: the last sweep ended a row of them by failing."""
+    """The good sweeps so far of one unit."""
 
-    __slots__ = ("_interval", "_rules", "_sight", "_sweeps", "broken")
+    __slots__ = ("_interval", "_ledger", "_rules", "_sight", "_sweeps")
 
-    def __init__(self, population: Population, sight: Sight) -> None:
-        self.broken = False
-        self._rules = population.rules
-        self._interval = population.interval
-        self._sight = sight
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._rules = ledger.population.rules
+        self._interval = ledger.population.interval
+        self._sight = ledger.sight
         self._sweeps: list[float] = []
 
     def under_way(self) -> bool:
@@ -27,20 +30,22 @@ class Recovery:
     def forget(self) -> None:
         """Begin anew."""
         self._sweeps.clear()
+        self._ledger.recovering = False
 
     def take(self, counted: Counted, declared: Declared | None, now: float) -> bool:
         """Take in a sweep of what stands as `declared`; whether there have been enough good ones.
 
         A sweep in which nothing was heard says nothing.
         """
-        self.broken = False
         if counted.finding is Finding.NOTHING:
             return False
         needed = self._needed(counted, declared, now)
         if self._is_good(counted) and needed is not None:
             self._sweeps.append(counted.started)
+            self._ledger.recovering = True
         else:
-            self.broken = self.under_way() and not self._is_good(counted)
+            if self.under_way() and not self._is_good(counted):
+                self._ledger.turning.forget_end()
             self.forget()
         enough = needed is not None and len(self._sweeps) >= needed
         return enough and now - self._sweeps[0] >= self._rules.recovery_span

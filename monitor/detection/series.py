@@ -27,7 +27,7 @@ from monitor.detection.rounds import (
     survivors,
 )
 from monitor.detection.sight import Sight
-from monitor.detection.signals import Probe
+from monitor.detection.signals import Probe, Span
 from monitor.model import CellKey, Dimension, EvidenceKind, Rules, VerdictReason
 
 _GRACE = 1.0
@@ -234,6 +234,11 @@ class Series:
         failed = sum(counted.total.failed for counted in self.history)
         clearly = failed <= _CLEARLY_BELOW * self._rules.partial_share * votes
         return self.quiet >= self._rules.share_rounds and clearly
+
+    def quiet_span(self, now: float) -> Span:
+        """When it fell quiet: after the last round that found a part, by the first quiet one."""
+        trouble = (c.started for c in self.history if c.finding is Finding.PART)
+        return Span(max(trouble, default=None), self.quiet_since or now)
 
     def agreed_part(self, now: float, *, after_everyone: bool) -> FailingSet | None:
         """The part that the last rounds agree on; None while they do not.

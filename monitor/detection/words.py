@@ -29,8 +29,8 @@ def everyone_sentence(check: str, extent: Extent, rounds: int, gap: float) -> st
     seen = f"seen from {places} ({', '.join(extent.from_vantages)})"
     targets = counted(extent.sampled, ("target", "targets"))
     sentence = (
-        f"{check}: {extent.failing} of {targets} failed in {rounds} rounds {gap:g} s apart, {seen},"
-        " while our own control targets answered"
+        f"{check}: {extent.failing} of {targets} failed in {rounds} rounds at least {gap:g} s "
+        f"apart, {seen}, while our own control targets answered"
     )
     if extent.sampled < extent.population and extent.failing == extent.sampled:
         share = int(100 * affected_at_least(extent.failing))

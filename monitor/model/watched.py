@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -240,7 +241,10 @@ class Estate:
 
     def cells(self) -> tuple[Cell, ...]:
         """Every cell of every service and control, in the order of the configuration."""
-        checks = [c for s in self.services for c in s.checks] + list(self.controls)
+        return self.cells_of([c for s in self.services for c in s.checks] + list(self.controls))
+
+    def cells_of(self, checks: Iterable[Check]) -> tuple[Cell, ...]:
+        """Every cell of these checks."""
         return tuple(
             Cell(
                 CellKey(check.service, check.name, target.name, vantage.name),
