@@ -10,6 +10,8 @@ RULES = Rules()
 PAUSE = 2.0
 SILENT_AFTER = 1.0
 KEPT = 200
+GRACE = 1.0
+REMEMBERED = 120.0
 _NEVER = float("inf")
 
 
@@ -54,6 +56,7 @@ class Hearing:
         self.left = defaultdict(lambda: deque(maxlen=KEPT))
         self.answered = {}
         self.asked = defaultdict(list)
+        self.begun = defaultdict(list)
         self.moments = []
         self.ticked = None
         self.void_before = float("-inf")
@@ -63,9 +66,8 @@ class Hearing:
     def event(self, event, now):
         """An event is about to be taken in."""
         if self.ticked is not None and now - self.ticked > PAUSE:
+            self._paused(now - self.ticked)
             self.ticked = self.void_before = now
-            self.asked.clear()
-            self.left.clear()
         if isinstance(event, Tick):
             self.ticked = now
         elif isinstance(event, Sent):
@@ -74,6 +76,24 @@ class Hearing:
             self._result(event, now)
         if not self.moments or now > self.moments[-1]:
             self.moments.append(now)
+
+    def _paused(self, gap):
+        """A round that was open is void; those closed before stand, unless that is too long ago."""
+        for unit, rounds in self.asked.items():
+            closed = [each for each in rounds if self._was_closed(each, unit)]
+            self.asked[unit] = closed if gap <= REMEMBERED else []
+        self.left.clear()
+
+    def _was_closed(self, asked, unit):
+        """Whether a round had all its answers by the last tick, or had expired."""
+        repeats = max(asked.cells.values()) - 1
+        waits = min(self.checks[unit].timeout, RULES.late_silence) + GRACE
+        if self.ticked >= asked.start + repeats * RULES.repeat_gap + waits:
+            return True
+        return all(
+            sum(each.result.sent_mono >= asked.start for each in self.heard[cell]) >= number
+            for cell, number in asked.cells.items()
+        )
 
     def _result(self, result, now):
         late = result.outcome is Outcome.FAIL and result.sent_mono < self.void_before
@@ -96,6 +116,7 @@ class Hearing:
                 unit = first[:2]
                 if round_ not in self.asked[unit]:
                     self.asked[unit].append(round_)
+                    self.begun[unit].append(now)
                 round_.cells.update(action.cells)
 
     # ------------------------------------------------------------------ of one cell

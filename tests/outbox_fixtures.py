@@ -125,8 +125,8 @@ def opening(about: Incident, *notices: Notice) -> Change:
 
 
 async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
-    """Wait for a condition; fails after 10 s."""
-    async with asyncio.timeout(10):
+    """Wait for a condition; fails after 30 s."""
+    async with asyncio.timeout(30):
         while True:
             met = condition()
             if await met if isinstance(met, Awaitable) else met:

@@ -15,10 +15,10 @@ from itertools import islice, pairwise
 from typing import NamedTuple
 
 from monitor.model import SHARED, EvidenceKind, Need, Outcome, VerdictReason
-from tests.hearing import RULES, Hearing
+from tests.hearing import GRACE, RULES, Hearing
 
-GRACE = 1.0
 LATEST_CLOSE = 30.0
+HOUR = 3600.0
 PASSES_THAT_PROVE = 3
 LONGEST_RUN = 4 * RULES.rounds_one_location
 
@@ -48,8 +48,8 @@ class Recount(Hearing):
         if not self._broad(check):
             return False
         asked = self.asked[unit]
-        if check.evidence is EvidenceKind.MUTATING and self._spent(asked, now):
-            return self._listened(check, now)
+        if check.evidence is EvidenceKind.MUTATING and self._spent(unit, now):
+            return self._listened(check)
         ends = [*(later.start for later in asked[1:]), now]
 
         @cache
@@ -65,20 +65,19 @@ class Recount(Hearing):
                     return True
         return False
 
-    def _spent(self, asked, now):
+    def _spent(self, unit, now):
         """Whether an hour's trials are used up: then the schedule's own must do."""
-        return sum(now - each.start < 3600.0 for each in asked) >= RULES.trials_per_hour
+        return sum(now - began < HOUR for began in self.begun[unit]) >= RULES.trials_per_hour
 
-    def _listened(self, check, now):
-        """Every canary failed at each of its last scheduled trials, and at two of them or more."""
-        since = now - 2 * (check.interval + check.timeout + GRACE)
-        for target in check.targets:
-            cells = (c for c in self.cells[check.service, check.name] if c.target == target.name)
-            heard = [each for cell in cells for each in self.heard[cell]]
-            votes = [each.vote for each in heard if each.result.sent_mono >= since]
-            if True in votes or votes.count(False) < RULES.rounds_needed:
-                return False
-        return True
+    def _listened(self, check):
+        """Since anything passed, every canary has failed in two rounds' worth of trials."""
+        heard = [h for cell in self.cells[check.service, check.name] for h in self.heard[cell]]
+        last = max((h.result.sent_mono for h in heard if h.vote is True), default=float("-inf"))
+        failed = [h.result for h in heard if h.vote is False and h.result.sent_mono > last]
+        by_target = Counter(result.cell.target for result in failed)
+        often = all(by_target[t.name] >= RULES.rounds_needed for t in check.targets)
+        sent = [result.sent_mono for result in failed]
+        return often and max(sent) - min(sent) >= RULES.round_gap
 
     def _broad(self, check):
         owners = {target.tenant for target in check.targets}

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.model import EvidenceKind, FailureKind, Impact, Outcome, Stage, VerdictReason
+from monitor.model import EvidenceKind, FailureKind, Impact, Outcome, Rules, Stage, VerdictReason
 from tests.estates import check, estate, service, tenants
 from tests.simulation import Simulation, black_hole, of, passes, refused, status_503, turned_away
 
@@ -24,20 +24,19 @@ class TestWhoVotes:
         sim.breaks(0, 100_000, not_found_after(late), of("crm", target=targets))
         return sim
 
-    def test_targets_that_never_worked_do_not_silence_those_that_do(self):
+    @pytest.mark.parametrize(
+        ("wrong", "impact", "reason"),
+        [
+            (4, Impact.ALL, VerdictReason.EVERYONE_TWICE),
+            (6, Impact.SOME, VerdictReason.CANARY_FAILING),
+        ],
+    )
+    def test_targets_that_never_worked_do_not_silence_those_that_do(self, wrong, impact, reason):
         made = estate(service("crm", check(of=TEN)))
-        sim = self.wrong_from_the_first(made, [f"t{i}" for i in range(4)])
-        sim.breaks(600, 2400, refused, of("crm", target=[f"t{i}" for i in range(4, 10)]))
+        sim = self.wrong_from_the_first(made, list(TEN)[:wrong])
+        sim.breaks(600, 2400, refused, of("crm", target=list(TEN)[wrong:]))
         sim.run(700)
-        assert sim.declared[-1].impact is Impact.ALL
-        assert sim.declared[-1].at - 600 < 15
-
-    def test_the_few_that_work_are_told_but_not_as_everyone(self):
-        made = estate(service("crm", check(of=TEN)))
-        sim = self.wrong_from_the_first(made, [f"t{i}" for i in range(6)])
-        sim.breaks(600, 2400, refused, of("crm", target=[f"t{i}" for i in range(6, 10)]))
-        sim.run(700)
-        assert sim.declared[-1].reason is VerdictReason.CANARY_FAILING
+        assert (sim.declared[-1].impact, sim.declared[-1].reason) == (impact, reason)
         assert sim.declared[-1].at - 600 < 15
 
     @pytest.mark.parametrize("late", [5.5, 6.0, 6.5])
@@ -128,3 +127,23 @@ class TestStarts:
         sim.run(900)
         began = sim.declared[0].began
         assert began.after <= 601 <= began.before
+
+
+class TestRules:
+    def test_how_long_a_control_vouches_is_a_rule_of_the_estate(self):
+        usual, longer = estate(), replace(estate(), rules=Rules(control_fresh=300.0))
+        cell = Simulation(usual).state.sight.control_cells[0]
+        for made, good in ((usual, False), (longer, True)):
+            sight = Simulation(made).run(100).state.sight
+            assert sight._of_control[cell].good(100 + 120) is good
+
+    def test_how_long_silence_is_usual_is_a_rule_of_the_service(self):
+        slow_to_suspect = Rules(silence_min=4.5)
+        asked = []
+        for rules in (Rules(), slow_to_suspect):
+            sim = Simulation(estate(rules=rules))
+            sim.breaks(601, 604, black_hole, of("crm"))
+            sim.breaks(604, 900, passes, of("crm"))
+            sim.run(605)
+            asked.append(sim.asked)
+        assert asked[0] > asked[1] == 0

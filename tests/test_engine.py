@@ -276,29 +276,22 @@ class TestMaintenance:
             await made.ask_all()
             assert self.count(made, "pass") == 15
 
-    async def test_what_was_sent_inside_and_answered_after_it_is_maintenance(self, sqlite_url):
-        async with made_on(sqlite_url, windows=(window(0, 60),)) as made:
+    @pytest.mark.parametrize(
+        ("begins", "later", "outcome"),
+        [(0, 61, "maintenance"), (1, 2, "fail")],
+        ids=["sent inside and answered after it", "sent before it and answered inside"],
+    )
+    async def test_when_it_was_sent_decides(self, sqlite_url, begins, later, outcome):
+        async with made_on(sqlite_url, windows=(window(begins, 60),)) as made:
             hang = asyncio.Event()
             made.world.answers["crm"] = lambda _cell: hang.wait()
             async with running(made.engine):
                 made.engine.fire(next(iter(made.engine.cells)), 0.0)
                 await until(lambda: made.world.asked)
-                made.world.watch.steps(61)
+                made.world.watch.steps(later)
                 hang.set()
                 await until(lambda: made.engine.probes_done)
-                assert self.count(made, "maintenance", "connect") == 1
-
-    async def test_what_was_sent_before_it_is_a_failure(self, sqlite_url):
-        async with made_on(sqlite_url, windows=(window(1, 60),)) as made:
-            hang = asyncio.Event()
-            made.world.answers["crm"] = lambda _cell: hang.wait()
-            async with running(made.engine):
-                made.engine.fire(next(iter(made.engine.cells)), 0.0)
-                await until(lambda: made.world.asked)
-                made.world.watch.steps(2)
-                hang.set()
-                await until(lambda: made.engine.probes_done)
-                assert self.count(made, "fail", "connect") == 1
+                assert self.count(made, outcome, "connect") == 1
 
     async def test_controls_are_never_in_a_window(self, sqlite_url):
         everything = replace(window(0, 60), services=("crm", CONTROL))
@@ -343,7 +336,7 @@ class TestMaintenance:
             await until(lambda: any(isinstance(event, Tick) for event in thought))
         assert sum(isinstance(event, WindowClosed) for event in thought) == told
 
-    async def test_what_still_fails_at_the_end_is_opened(self, sqlite_url, monkeypatch):
+    async def test_what_still_fails_at_the_end_is_opened(self, sqlite_url, thought, monkeypatch):
         async with made_on(sqlite_url, windows=(window(-10, 3),), calendar=SUPPORT) as made:
             made.world.answers["crm"] = at_once
             monkeypatch.setattr(made.engine._stall, "held_up_since", lambda _sent: False)
@@ -351,12 +344,16 @@ class TestMaintenance:
                 await made.ask_all(CONTROL)
                 await made.ask_all()
                 began = made.world.watch.at
-                for _ in range(100):
-                    made.world.watch.passes(0.5)
-                    made.engine._nudge.set()
-                    await asyncio.sleep(0.02)
-                    if made.mind.open:
-                        break
+                everything = len(made.world.asked)
+                for steps, rounds in ((6, 1), (16, 2)):
+                    for _ in range(steps):
+                        made.world.watch.passes(0.5)
+                        made.engine._nudge.set()
+                        ticks = len(thought)
+                        await until(lambda before=ticks: len(thought) > before)
+                    answers = everything * (1 + rounds)
+                    await until(lambda all_of=answers: made.engine.probes_done >= all_of)
+                await until(lambda: made.mind.open)
             (opened,) = made.mind.open.values()
             assert opened.impact is Impact.ALL
             assert 3 < (opened.detected_at - START).total_seconds() < 14

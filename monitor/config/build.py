@@ -54,7 +54,6 @@ class Config:
     estate: Estate
     calendar: Calendar
     policy: PolicySettings
-    rules: Rules
     channels: tuple[Channel, ...]
     limits: Limits
     allow_private: tuple[IPv4Network | IPv6Network, ...]
@@ -80,7 +79,6 @@ def config(path: Path, document: Document, root: Node) -> Config:
         estate=estate,
         calendar=dates.calendar(document.calendar),
         policy=document.policy,
-        rules=rules_of(document.rules, Rules()),
         channels=channels,
         limits=document.limits,
         allow_private=document.network.allow_private,
@@ -124,7 +122,8 @@ def _estate(document: Document) -> Estate:
     services = tuple(_service(name, each, document) for name, each in document.services.items())
     controls = tuple(_control(each) for each in document.controls if each is not None)
     here = (Vantage("local", "local"),)
-    return Estate(services, vantages or here, controls, windows.windows(document))
+    rules = rules_of(document.rules, Rules())
+    return Estate(services, vantages or here, controls, windows.windows(document), rules)
 
 
 def _service(name: str, shape: ServiceShape, document: Document) -> Service:

@@ -189,10 +189,7 @@ def _controls(case: Case) -> None:
             ("controls",), f"{count} cannot tell a blind vantage: name at least three"
         )
     _unique(case.document.controls, ("controls",), case)
-    fresh = min(
-        rules_of(each.rules, rules_of(case.document.rules, Rules())).control_fresh
-        for each in [ServiceShape(checks=()), *case.document.services.values()]
-    )
+    fresh = rules_of(case.document.rules, Rules()).control_fresh
     for index, control in enumerate(case.document.controls):
         if control is None:
             continue
@@ -217,6 +214,11 @@ def _service(name: str, service: ServiceShape, case: Case) -> None:
     if name in {CONTROL, MONITOR, ALL}:
         case.findings.add(path, "is a reserved name: choose another")
     _rules(service.rules, rules_of(case.document.rules, Rules()), (*path, "rules"), case)
+    if "control_fresh" in service.rules.model_fields_set:
+        case.findings.add(
+            (*path, "rules", "control_fresh"),
+            "is of the vantages, which all services share: set it in the file's own `rules:`",
+        )
     _once(service.depends_on, (*path, "depends_on"), case)
     _unique(service.checks, (*path, "checks"), case)
     checks = [(index, each) for index, each in enumerate(service.checks) if each is not None]

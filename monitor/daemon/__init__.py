@@ -322,7 +322,7 @@ def _mind(config: Config, store: Store, worked: frozenset[tuple[CellKey, str]]) 
         instance=store.instance,
         public_url=config.public_url,
         mint=_ulid,
-        detection=detection.new_state(config.estate, worked=worked, rules=config.rules),
+        detection=detection.new_state(config.estate, worked=worked),
     )
 
 

@@ -100,14 +100,9 @@ def new_state(
     estate: Estate,
     *,
     worked: Iterable[tuple[CellKey, str]] = (),
-    rules: Rules | None = None,
 ) -> State:
-    """A state that knows nothing but which cells have `worked` under which fingerprint.
-
-    `rules` are those of the vantages' health; each service has its own.
-    """
-    sight_rules = rules or Rules()
-    sight = Sight(estate.vantages, estate.controls, sight_rules)
+    """A state that knows nothing but which cells have `worked` under which fingerprint."""
+    sight = Sight(estate.vantages, estate.controls, estate.rules)
     proven = set(worked)
     memories = {
         cell.key: Memory(
@@ -119,13 +114,13 @@ def new_state(
     machine_of = {cell: unit for unit in machines.values() for cell in unit.population.cells}
     return State(
         sight=sight,
-        rules=sight_rules,
+        rules=estate.rules,
         machines=machines,
         machine_of=machine_of,
         memories=memories,
         controls=frozenset(sight.control_cells),
         blind_after=_blind_after(estate, machines),
-        blind=Outages(BLIND_UNIT, sight_rules),
+        blind=Outages(BLIND_UNIT, estate.rules),
     )
 
 

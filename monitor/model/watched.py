@@ -232,12 +232,14 @@ class Estate:
     """Everything that is watched, from where, and when it is being maintained.
 
     `controls` are checks of the reserved service CONTROL, probed from every vantage.
+    `rules` are those of the vantages' health, which is no service's; each service has its own.
     """
 
     services: tuple[Service, ...]
     vantages: tuple[Vantage, ...]
     controls: tuple[Check, ...]
     windows: tuple[Window, ...] = ()
+    rules: Rules = field(default_factory=Rules)
 
     def cells(self) -> tuple[Cell, ...]:
         """Every cell of every service and control, in the order of the configuration."""

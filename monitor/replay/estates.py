@@ -73,18 +73,18 @@ def recorded_part(estate: Estate, cells: Collection[CellKey]) -> Estate:
         return tuple(check for check in found if check.targets)
 
     services = (replace(service, checks=kept(service.checks)) for service in estate.services)
-    return Estate(
-        tuple(service for service in services if service.checks),
-        tuple(vantage for vantage in estate.vantages if vantage.name in seen_from),
-        kept(estate.controls),
-        estate.windows,
+    return replace(
+        estate,
+        services=tuple(service for service in services if service.checks),
+        vantages=tuple(vantage for vantage in estate.vantages if vantage.name in seen_from),
+        controls=kept(estate.controls),
     )
 
 
 def ruled(estate: Estate, changes: Mapping[str, Any]) -> Estate:
-    """The estate with these of every service's rules changed."""
-    services = (replace(s, rules=replace(s.rules, **changes)) for s in estate.services)
-    return replace(estate, services=tuple(services))
+    """The estate with these of its own and every service's rules changed."""
+    services = tuple(replace(s, rules=replace(s.rules, **changes)) for s in estate.services)
+    return replace(estate, services=services, rules=replace(estate.rules, **changes))
 
 
 def paced(estate: Estate, cells: Mapping[CellKey, CellFacts]) -> Estate:
