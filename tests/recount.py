@@ -88,7 +88,8 @@ class Recount(Hearing):
         places = [{self.network[cell.vantage] for cell in found.failed} for found in votes]
         if check.evidence is EvidenceKind.MUTATING:
             return self._no_trial_passed(check, run, votes, places, alone=alone)
-        seen_twice = sum(len(seen) >= 2 for seen in places) >= RULES.rounds_needed
+        enough = self._lasting_places(run)
+        seen_twice = sum(len(seen) >= enough for seen in places) >= RULES.rounds_needed
         if not seen_twice and not (alone and len(run) >= RULES.rounds_one_location):
             return False
         return self._apart(votes) and self._score(votes) and not self._survivor(votes)
@@ -99,8 +100,14 @@ class Recount(Hearing):
             return False
         tried = Counter(cell.target for asked in run for cell in asked.cells)
         often = all(tried[target.name] >= RULES.rounds_needed for target in check.targets)
+        seen = len(set().union(*places)) >= self._lasting_places(run)
         enough = alone and len(run) >= RULES.rounds_one_location
-        return often and self._apart(votes) and (len(set().union(*places)) >= 2 or enough)
+        return often and self._apart(votes) and (seen or enough)
+
+    def _lasting_places(self, run):
+        """From how many places a run must be seen: three where there are, two once it lasts."""
+        lasted = run[-1].start - run[0].start >= RULES.path_span
+        return 2 if lasted else min(3, len(set(self.network.values())))
 
     def _apart(self, votes):
         """The failures of two rounds were sent at least a round's gap apart."""

@@ -126,14 +126,28 @@ class TestEveryone:
         assert told(sim) == WHOLE_LIFE
         assert {d.unit for d in sim.declared} == {"crm/sign-in"}
 
-    def test_one_dead_vantage_does_not_hide_a_real_outage(self):
-        sim = Simulation(estate())
+    @pytest.mark.parametrize(
+        ("places", "soonest", "latest"),
+        [(3, Rules().path_span, Rules().path_span + 15), (4, 8, 15)],
+    )
+    def test_one_dead_vantage_does_not_hide_a_real_outage(self, places, soonest, latest):
+        names = ["london", "leeds", "dublin", "york"][:places]
+        sim = Simulation(estate(places={name: f"net-{name}" for name in names}))
         sim.breaks(101, 900, black_hole, of(vantage={"leeds"}, controls=True))
         sim.breaks(301, 601, refused, CRM)
         sim.run(1400)
         assert told(sim) == WHOLE_LIFE
-        assert sim.declared[0].at - 301 < 15
-        assert sim.declared[0].extent.from_vantages == ("london", "dublin")
+        assert soonest < sim.declared[0].at - 301 < latest
+        assert sim.declared[0].extent.from_vantages == tuple(n for n in names if n != "leeds")
+
+    @pytest.mark.parametrize("lasting", [25, 31, 40, 55])
+    def test_what_the_two_that_are_left_share_is_not_everyone(self, lasting):
+        sim = Simulation(estate())
+        sim.breaks(101, 900, black_hole, of(vantage={"leeds"}, controls=True))
+        for began in range(200, 800, 120):
+            sim.breaks(began, began + lasting, black_hole, of("crm", vantage={"london", "dublin"}))
+        sim.run(1800)
+        assert told(sim) == []
 
     def test_a_shared_endpoint_needs_no_tenants(self):
         sim = Simulation(estate(service("crm", check())))

@@ -174,6 +174,19 @@ class TestTrials:
         trials = [r.vantage for r in sim.asked_cells if r.service == "orders"]
         assert len(set(trials[:2])) == 2
 
+    def test_trials_over_a_path_that_two_places_share_are_not_everyone(self):
+        sim = Simulation(orders(mutating(None)))
+        for began in range(100, 3600, 190):
+            sim.breaks(began, began + 31, refused, of("orders", vantage={"london", "dublin"}))
+        sim.run(4000)
+        assert all(d.impact is not Impact.ALL for d in sim.declared)
+
+    def test_a_shared_target_that_fails_from_everywhere_is_everyone(self):
+        sim = Simulation(orders(mutating(None)))
+        sim.breaks(130, 1300, refused, ORDERS)
+        sim.run(260)
+        assert sim.declared[-1].impact is Impact.ALL
+
     def test_one_that_passes_is_enough_to_doubt(self):
         sim = Simulation(orders(mutating(TENANTS)))
         sim.breaks(130, 700, refused, of("orders", target=["acme", "bolt", "cedar", "delta"]))

@@ -8,7 +8,7 @@ UNKNOWN while the truth is ALL, or one that comes in a grey span, is neither rig
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from math import sqrt
+from math import ceil, sqrt
 
 from bench.detection.calls import Call
 from bench.detection.world import CONTROL_INTERVAL, Draw, Scope, Truth, World
@@ -140,10 +140,14 @@ def cells_of(draw: Draw) -> int:
 
 
 def rounds_for(world: World) -> int:
-    """Two rounds, or four where there is only one place to see from."""
+    """Two rounds; four from one place only; from two of three, as many as `path_span` holds."""
     draw = world.draw
-    alone = draw.vantages == 1 or (draw.vantages == 2 and draw.family == "12b")
-    return _RULES.rounds_one_location if alone else _RULES.rounds_needed
+    seeing = draw.vantages - (draw.family == "12b")
+    if seeing == 1:
+        return _RULES.rounds_one_location
+    if seeing == 2 and draw.vantages > 2:
+        return 1 + ceil(_RULES.path_span / _RULES.round_gap)
+    return _RULES.rounds_needed
 
 
 def needed(world: World, truth: Truth) -> float:

@@ -324,8 +324,10 @@ class Machine:
 
     def _may_be_all(self) -> bool:
         """Whether the run may yet become ALL, and has not been going on for long already."""
-        too_few = self.part == EVERYONE
-        return not too_few and self._series.run_length < 2 * self.rules.rounds_one_location
+        if self.part == EVERYONE:
+            return False
+        longest = 2 * self.rules.rounds_one_location
+        return self._series.run_length < longest or self._series.waits_to_last()
 
     def _hasten(self, cell: CellKey, now: float) -> None:
         """A PASS where all was failing: sweep soon instead of at leisure."""

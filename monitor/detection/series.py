@@ -5,7 +5,9 @@ waits out the check's own deadline, so that slow answers are never taken for non
 long silence for FAIL and may start while the first is open; they are counted in order, and void
 if the first finds otherwise. From a series one can read:
 
-    everyone      the run is long enough, its score high enough, and no target survived it
+    everyone      the run is long enough, its score high enough, and no target survived it. Where
+                  fewer than three of more places see it, they may share a path that fails: then
+                  it must last longer than such a failure, `path_span`
     agreed_part   the same part failed in the last two rounds, or a share over the last few
     quiet         how many rounds in a row found next to nothing
 """
@@ -33,6 +35,8 @@ from monitor.model import CellKey, Dimension, EvidenceKind, Rules, VerdictReason
 _GRACE = 1.0
 _PASSES_THAT_DELAY = 0.1
 _CLEARLY_BELOW = 0.5
+_PLACES_LEAST = 2
+_PLACES_AT_ONCE = 3
 _REMEMBERED = 120.0
 """Seconds of a pause after which a run begins anew."""
 
@@ -46,6 +50,7 @@ class Series:
         "_population",
         "_rules",
         "_run",
+        "_run_began",
         "_run_from_few_since",
         "_sight",
         "history",
@@ -73,6 +78,7 @@ class Series:
         self.quiet = self.refuted = 0
         self.quiet_since: float | None = None
         self._run: list[Counted] = []
+        self._run_began = float("inf")
         self._run_from_few_since: float | None = None
         self._path: tuple[FailingSet, float] | None = None
 
@@ -175,6 +181,7 @@ class Series:
         """Take in a closed round."""
         self.history = [*self.history, counted][-self._rules.share_rounds :]
         if counted.finding is Finding.EVERYONE and (self._run or counted.patient):
+            self._run_began = self._run_began if self._run else counted.started
             self._run = [*self._run, counted][-4 * self._rules.rounds_one_location :]
             self._note_places(counted)
         else:
@@ -200,26 +207,42 @@ class Series:
         run, rules = self._run, self._rules
         if self._population.evidence is EvidenceKind.MUTATING:
             return self._all_trials_failed()
+        places = [self._sight.networks(counted.failing_from()) for counted in run]
         reason, needed = VerdictReason.EVERYONE_TWICE, rules.rounds_needed
-        if sum(self._sight.networks(c.failing_from()) >= 2 for c in run) < needed:
+        if sum(seen >= _PLACES_LEAST for seen in places) < needed:
             known = (self._run_from_few_since, self._sight.few_since)
             few = min((since for since in known if since is not None), default=now)
             if now - few <= 2 * self._population.interval:
                 return None
             reason, needed = VerdictReason.ONE_LOCATION, rules.rounds_one_location
+        elif sum(seen >= self._enough for seen in places) < needed and not self._lasted():
+            return None
         if len(run) < needed or survivors(run) or _score(run, rules) < rules.score_needed:
             return None
         return reason
+
+    def waits_to_last(self) -> bool:
+        """Whether the run only has to last longer than a shared path's failure does."""
+        places = [self._sight.networks(counted.failing_from()) for counted in self._run]
+        return bool(places) and _PLACES_LEAST <= min(places) < self._enough and not self._lasted()
+
+    @property
+    def _enough(self) -> int:
+        """How many places are believed at once: any two of three or more may share a path."""
+        return min(_PLACES_AT_ONCE, self._sight.places)
+
+    def _lasted(self) -> bool:
+        return self._run[-1].started - self._run_began >= self._rules.path_span
 
     def _all_trials_failed(self) -> VerdictReason | None:
         """Trials are few: no score, but not one may have passed, and the run as a whole counts."""
         run, rules = self._run, self._rules
         if len(run) < rules.rounds_needed or any(counted.total.passed for counted in run):
             return None
-        places = {vantage for counted in run for vantage in counted.vantages}
-        if self._sight.networks(places) >= 2:
+        places = self._sight.networks({name for counted in run for name in counted.vantages})
+        if places >= self._enough or (places >= _PLACES_LEAST and self._lasted()):
             return VerdictReason.EVERYONE_TWICE
-        alone = len(run) >= rules.rounds_one_location
+        alone = places < _PLACES_LEAST and len(run) >= rules.rounds_one_location
         return VerdictReason.ONE_LOCATION if alone else None
 
     def is_quiet(self, *, of_share: bool) -> bool:
@@ -262,7 +285,7 @@ class Series:
 
     def _note_places(self, counted: Counted) -> None:
         """Since when the run fails as seen from fewer than two places, whatever their health."""
-        if self._sight.networks(counted.failing_from()) >= 2:
+        if self._sight.networks(counted.failing_from()) >= _PLACES_LEAST:
             self._run_from_few_since = None
         elif self._run_from_few_since is None:
             self._run_from_few_since = counted.started

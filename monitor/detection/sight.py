@@ -40,7 +40,10 @@ class _View:
 
 
 class Sight:
-    """The health of every vantage, and since when fewer than two places can be believed."""
+    """The health of every vantage, and since when fewer than two places can be believed.
+
+    `places` is how many networks there are to see from, healthy or not.
+    """
 
     __slots__ = (
         "_healthy",
@@ -49,6 +52,7 @@ class Sight:
         "_views",
         "few_since",
         "none_since",
+        "places",
         "seeing_since",
     )
 
@@ -68,8 +72,8 @@ class Sight:
                 for name, view in self._views.items():
                     key = CellKey(check.service, check.name, target.name, name)
                     view.controls[key] = self._of_control[key] = _Control(good_for)
-        networks = {v.vantage.network for v in self._views.values()}
-        if len(networks) < 2:
+        self.places = len({v.vantage.network for v in self._views.values()})
+        if self.places < 2:
             self.few_since = float("-inf")
 
     @property

@@ -151,8 +151,8 @@ class Rules:
     sweep_gaps: after a round that did not pass, the gaps to the next ones; the last repeats.
     share_rounds, partial_share: PARTIAL(share) when more than partial_share of the votes of that
         many rounds fail and no set explains them.
-    path_span: a set of vantages is declared only when it has failed this long; shorter is a
-        transit's burst.
+    path_span: a set of vantages is declared only when it has failed this long, and everyone as
+        seen from two places where there are more; shorter is a transit's burst.
     partial_sweep, quiet_rounds: how often PARTIAL is swept and how many quiet rounds end it.
     recovery_rounds, recovery_span, recovery_share: what ends ALL.
     merge_window: a failure within it after recovery is the same outage.
