@@ -257,7 +257,11 @@ class Delivery:
         self._attempts[notice.channel, NoticeOutcome.SENT] += 1
         self._last_error.pop(notice.channel, None)
         told = _told_of(notice)
-        if told.version == 1 and notice.action in {Action.TRIGGER, Action.UPDATE}:
+        if (
+            told is not None
+            and told.version == 1
+            and notice.action in {Action.TRIGGER, Action.UPDATE}
+        ):
             self._on_sent(notice, (at - told.reported_at).total_seconds())
 
     async def _refused(self, notice: Notice, error: DeliveryError) -> None:
@@ -281,19 +285,21 @@ class Delivery:
             return False
         if Role.ON_CALL not in channel.roles:
             return True
-        record = await self._store.incident(_told_of(notice).number)
+        told = _told_of(notice)
+        record = None if told is None else await self._store.incident(told.number)
         return record is None or record.incident.state is IncidentState.RESOLVED
 
 
 def _first_due(notice: Notice) -> datetime:
     """When a notice was first due; its own `due_at` has moved on with the retries."""
-    if notice.held:
-        return max(notice.created_at, _told_of(notice).notify_at)
+    told = _told_of(notice)
+    if notice.held and told is not None:
+        return max(notice.created_at, told.notify_at)
     return notice.created_at
 
 
-def _told_of(notice: Notice) -> Incident:
-    """The incident a notice tells of, in whosever conversation."""
+def _told_of(notice: Notice) -> Incident | None:
+    """The incident a notice tells of, in whosever conversation; None of a digest."""
     return notice.message.about or notice.message.incident
 
 

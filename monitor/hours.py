@@ -97,6 +97,22 @@ def next_opening(calendar: Calendar, at: datetime) -> datetime:
     return next(opens for opens, _ in spans if opens > at)
 
 
+def opened_at(calendar: Calendar, at: datetime) -> datetime | None:
+    """When support opened that is open at an instant; None while it is closed."""
+    span = _span(calendar, _local_day(calendar, at))
+    return span[0] if span is not None and span[0] <= at < span[1] else None
+
+
+def last_closing(calendar: Calendar, at: datetime) -> datetime:
+    """The last instant not after `at` at which support went from open to closed."""
+    day = _local_day(calendar, at)
+    while True:
+        span = _span(calendar, day)
+        if span is not None and span[1] <= at:
+            return span[1]
+        day -= _DAY
+
+
 def next_closing(calendar: Calendar, at: datetime) -> datetime:
     """The first instant after `at` at which support goes from open to closed."""
     spans = _spans(calendar, _local_day(calendar, at))

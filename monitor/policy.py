@@ -8,10 +8,12 @@
 3. Who is told when. `ROUTES` gives every urgency its route, while support is open and while it is
    closed. A route that is held waits until support opens next.
 
-Only what is business critical carries a promise: a response within `response_target` seconds on
-the wall clock, day and night, counted in UTC so that a clock change neither shortens nor
-stretches it. The policy promises a floor: a wide partial outage, failing canaries and a monitor
-that cannot see are told at once too, without that promise.
+What is business critical carries a promise: a response within `response_target` seconds on the
+wall clock, day and night, counted in UTC so that a clock change neither shortens nor stretches
+it. A standard incident carries one only where `standard_response_target` is set, in seconds of
+support. Of a promise people are warned at `WARN_SHARES` of its time, the last being its breach.
+The policy promises a floor: a wide partial outage, failing canaries and a monitor that cannot see
+are told at once too, without that promise.
 
 "All users" can mean everyone on the platform or everyone of one tenant; a service says which, and
 the decision records it. Nothing here reads a clock: a decision is made at the verdict's instant.
@@ -25,7 +27,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from monitor.hours import Calendar, closed_reason, next_opening, occasion
+from monitor.hours import Calendar, add, closed_reason, next_opening, occasion
 from monitor.model import (
     MONITOR,
     AllUsersScope,
@@ -50,13 +52,17 @@ from monitor.model import (
 class PolicySettings:
     """What an operator may set.
 
-    `response_target` is in seconds on the wall clock. `wide_partial` says whether a wide partial
-    outage is told to `on_call` at once; a service can opt out by itself with `wide_share=None`.
+    `response_target` is in seconds on the wall clock, `standard_response_target` in seconds of
+    support, None for no promise. `wide_partial` says whether a wide partial outage is told to
+    `on_call` at once; a service can opt out by itself with `wide_share=None`. `accept_within`, in
+    seconds, is how long on-call has to accept what support hands over when it closes.
     `page_window`, in seconds, is how soon after each other services that share a dependency must
     go down for everyone to be linked and share one page.
     """
 
     response_target: float = 7200.0
+    standard_response_target: float | None = None
+    accept_within: float = 900.0
     wide_partial: bool = True
     page_window: float = 90.0
 
@@ -125,6 +131,10 @@ BY_VERDICT: dict[VerdictReason, DecisionReason] = {
 """Reasons of detection that settle the matter, whatever the extent."""
 
 
+WARN_SHARES = (0.5, 0.75, 1.0)
+"""At which shares of the time to a response people are warned that nobody has; 1 is its breach."""
+
+
 def decide(
     verdict: Verdict, service: Service, calendar: Calendar, settings: PolicySettings
 ) -> Decision:
@@ -138,8 +148,8 @@ def decide(
     closed = closed_reason(calendar, verdict.at)
     opening = next_opening(calendar, verdict.at)
     route = ROUTES[urgency, closed is None]
-    promised = verdict.at + timedelta(seconds=settings.response_target)
-    respond_by = promised if urgency is Urgency.CRITICAL else None
+    warn_at = _warnings(urgency, verdict.at, calendar, settings)
+    respond_by = warn_at[-1] if warn_at else None
     return Decision(
         at=verdict.at,
         priority=Priority.CRITICAL if urgency is Urgency.CRITICAL else Priority.STANDARD,
@@ -157,7 +167,21 @@ def decide(
             f"{_URGENCY_WORDS[urgency]}, so "
             f"{_owed_words(calendar, route, opening, respond_by)}."
         ),
+        warn_at=warn_at,
     )
+
+
+def _warnings(
+    urgency: Urgency, at: datetime, calendar: Calendar, settings: PolicySettings
+) -> tuple[datetime, ...]:
+    """When people are warned of the response that is promised; the last is when it is due."""
+    if urgency is Urgency.CRITICAL:
+        target = settings.response_target
+        return tuple(at + timedelta(seconds=share * target) for share in WARN_SHARES)
+    in_hours = settings.standard_response_target
+    if urgency is Urgency.STANDARD and in_hours is not None:
+        return tuple(add(calendar, at, share * in_hours) for share in WARN_SHARES)
+    return ()
 
 
 # --------------------------------------------------------------------------- what was found
@@ -289,10 +313,9 @@ def _owed_words(
 ) -> str:
     """Who is told when, and what they owe."""
     told = _TOLD_WORDS[route.roles]
-    if route.held:
-        return f"{told} when support opens at {_moment(calendar, opening)}"
+    when = f"when support opens at {_moment(calendar, opening)}" if route.held else "at once"
     due = respond_by and f" and a response is due by {_moment(calendar, respond_by)}"
-    return f"{told} at once{due or ''}"
+    return f"{told} {when}{due or ''}"
 
 
 def _moment(calendar: Calendar, at: datetime) -> str:

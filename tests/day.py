@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from monitor import judge
 from monitor.clock import Now
+from monitor.detection import Tick
 from monitor.engine.recalled import results_recalled
 from monitor.hours import Calendar
 from monitor.judge import Mind
@@ -116,8 +117,15 @@ class Day(Simulation):
 
     @property
     def notices(self):
-        """Every notice owed, as it was written."""
-        return [notice for change in self.changes for notice in change.notices]
+        """Every notice owed of an incident, as it was written."""
+        owed = [notice for change in self.changes for notice in change.notices]
+        return [notice for notice in owed if notice.incident_id is not None]
+
+    @property
+    def digests(self):
+        """What each digest with something to tell said: (due as London time of day, message)."""
+        made = [change for change in self.changes if change.digest is not None]
+        return [(day_time(n.due_at), n.message) for change in made for n in change.notices]
 
     def told(self, channel):
         """What one channel is owed: (action, due as London time of day)."""
@@ -166,7 +174,19 @@ class Day(Simulation):
         thought = judge.think(self.mind, event, self.reading())
         for change in thought.changes:
             self._write(change)
+        if isinstance(event, Tick):
+            self._digest_if_due()
         return thought.probes
+
+    def _digest_if_due(self):
+        since = judge.digest_due(self.mind, self.reading().at)
+        if since is not None:
+            told = [
+                i
+                for i in self.incidents
+                if i.resolved_at is None or max(i.reported_at, i.resolved_at) >= since
+            ]
+            self._write(judge.digest(self.mind, since, told, self.reading()))
 
     def _write(self, change):
         self.changes.append(change)
@@ -187,6 +207,10 @@ class Day(Simulation):
         self.mind.next_number = max(like.written, default=0) + 1
         hosts = {i.paged_with for i in unresolved} - {i.id for i in unresolved}
         self.mind.ended = {i.id: i for i in like.incidents if i.id in hosts}
+        self.mind.digested = max((c.digest.opening for c in like.changes if c.digest), default=None)
+        for event in (event for change in like.changes for event in change.events):
+            if event.incident_id in {i.id for i in unresolved}:
+                judge.note(self.mind, event)
         for id_ in (*(i.id for i in unresolved), *self.mind.ended):
             seqs = [n.seq for n in like.notices if n.incident_id == id_]
             self.mind.sequences[id_] = max(seqs, default=0)

@@ -391,7 +391,8 @@ class TestTheSameService:
 
 
 def test_the_table_answers_everything():
-    assert set(SPOKEN) == {(action, company) for action in Action for company in Company}
+    asked = set(Action) - {Action.TELL}
+    assert set(SPOKEN) == {(action, company) for action in asked for company in Company}
 
 
 def test_nothing_but_a_trigger_of_its_own_triggers():

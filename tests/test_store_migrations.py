@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Date, DateTime, Time
+from alembic.script import ScriptDirectory
+from sqlalchemy import Date, DateTime, Time, insert
 
 import monitor
 from monitor.store import StoreTooNew, StoreUnavailable, open_reader, open_store
 from monitor.store.migrate import SCRIPTS, copy_path, migrate
-from monitor.store.place import place_of, reading
-from monitor.store.tables import Row
+from monitor.store.place import make_room, migrating, place_of, reading
+from monitor.store.rows import INCIDENTS, NOTICES
+from monitor.store.tables import INCIDENT, NOTICE, Row
 from tests.store_fixtures import CLOCK, incident, notice, opened, opening, result
 from tests.store_outside import execute, file_of
+
+HEAD = ScriptDirectory(str(SCRIPTS)).get_current_head()
 
 NEXT = '''"""A revision made for a test."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "next"
+down_revision = "{head}"
 
 
 def upgrade():
@@ -42,7 +48,7 @@ def next_release(tmp_path):
     def scripts(more="pass"):
         folder = tmp_path / "migrations"
         shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "r0002_next.py").write_text(NEXT.format(more=more))
+        (folder / "versions" / "r9999_next.py").write_text(NEXT.format(head=HEAD, more=more))
         return folder
 
     return scripts
@@ -95,18 +101,50 @@ async def test_a_newer_database_is_refused_and_left_alone(database_url, next_rel
         open_store(database_url, clock=CLOCK, holder="test"),
         open_reader(database_url),
     ):
-        with pytest.raises(StoreTooNew, match=r"revision 0002.*run the release that wrote it"):
+        with pytest.raises(StoreTooNew, match=r"revision next.*run the release that wrote it"):
             await opening_it
-    assert revision(database_url) == "0002"
+    assert revision(database_url) == "next"
 
 
 async def test_an_older_database_is_migrated_with_all_it_holds(database_url, next_release):
     one = await populated(database_url)
     migrate(place_of(database_url), next_release())
-    assert revision(database_url) == "0002"
+    assert revision(database_url) == "next"
     assert execute(database_url, "SELECT id, colour FROM incident") == [(one.id, "red")]
     for table in ("timeline_event", "notice", "evidence", "result"):
         assert execute(database_url, f"SELECT count(*) FROM {table}") == [(1,)]
+
+
+@pytest.fixture
+def first_release(tmp_path):
+    """The migrations of the first release."""
+    folder = tmp_path / "first"
+    later = shutil.ignore_patterns("__pycache__", "r000[2-9]*.py")
+    shutil.copytree(SCRIPTS, folder, ignore=later)
+    return folder
+
+
+def old_row(row, *unknown_then):
+    """A row as the first release wrote it: its body lacks what came later."""
+    body = json.loads(row["body"])
+    return row | {"body": json.dumps({k: v for k, v in body.items() if k not in unknown_then})}
+
+
+async def test_the_first_release_s_open_incident_is_taken_up(database_url, first_release):
+    make_room(place_of(database_url))
+    migrate(place_of(database_url), first_release)
+    later = ("warn_at", "closings_after", "handover", "escalated", "resolved_by", "false_alarm")
+    one = incident()
+    engine = migrating(place_of(database_url))
+    with engine.begin() as connection:
+        connection.execute(insert(INCIDENT).values(**old_row(INCIDENTS.row(one), *later)))
+        connection.execute(insert(NOTICE).values(**NOTICES.row(notice(one))))
+    engine.dispose()
+    async with opened(database_url) as store:
+        assert await store.open_incidents() == [one]
+        (owed,) = await store.claim(CLOCK.wall(), lease=timedelta(minutes=1), limit=9)
+        assert owed.incident_id == one.id
+    assert revision(database_url) == HEAD
 
 
 async def test_the_rules_of_the_tables_survive_a_migration(database_url, next_release):
@@ -130,9 +168,9 @@ async def test_the_rules_of_the_tables_survive_a_migration(database_url, next_re
 async def test_a_copy_is_made_before_an_older_file_is_migrated(sqlite_url, next_release):
     one = await populated(sqlite_url)
     migrate(place_of(sqlite_url), next_release())
-    copy = copy_path(file_of(sqlite_url), "0001")
-    assert copy.name == "monitor.db.revision-0001"
-    assert revision(f"sqlite:///{copy}") == "0001"
+    copy = copy_path(file_of(sqlite_url), HEAD)
+    assert copy.name == f"monitor.db.revision-{HEAD}"
+    assert revision(f"sqlite:///{copy}") == HEAD
     async with opened(f"sqlite:///{copy}") as old:
         assert await old.open_incidents() == [one]
 
@@ -141,9 +179,9 @@ async def test_a_current_database_is_not_copied_again(sqlite_url, next_release):
     await populated(sqlite_url)
     scripts = next_release()
     migrate(place_of(sqlite_url), scripts)
-    copy_path(file_of(sqlite_url), "0001").unlink()
+    copy_path(file_of(sqlite_url), HEAD).unlink()
     migrate(place_of(sqlite_url), scripts)
-    assert not copy_path(file_of(sqlite_url), "0001").exists()
+    assert not copy_path(file_of(sqlite_url), HEAD).exists()
 
 
 @pytest.mark.parametrize(
@@ -157,7 +195,7 @@ async def test_a_migration_that_goes_wrong_changes_nothing(database_url, next_re
     one = await populated(database_url)
     with pytest.raises((StoreUnavailable, RuntimeError), match=said):
         migrate(place_of(database_url), next_release(more))
-    assert revision(database_url) == "0001"
+    assert revision(database_url) == HEAD
     async with opened(database_url) as store:
         record = await store.incident(1)
         assert (record.incident, len(record.events), len(record.evidence)) == (one, 1, 1)
@@ -168,7 +206,7 @@ async def test_a_migration_that_leaves_dangling_rows_is_undone(sqlite_url, next_
     more = """op.execute("UPDATE notice SET incident_id = 'nobody'")"""
     with pytest.raises(StoreUnavailable, match="left 1 rows dangling"):
         migrate(place_of(sqlite_url), next_release(more))
-    assert revision(sqlite_url) == "0001"
+    assert revision(sqlite_url) == HEAD
 
 
 async def test_a_damaged_file_is_not_migrated(sqlite_url, next_release):

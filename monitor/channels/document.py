@@ -68,9 +68,11 @@ class NoticeDocument(TypedDict):
     """One notice.
 
     `key` is the same however often the notice is sent: act once per key. `dedup_key` names the
-    conversation, which is `incident`'s: pair a `resolve` with its `trigger` by it. `about` is the
-    incident that is told of, where that is another (null: it is `incident`): it went down together
-    with it and shares its page. `instance` is the monitor that speaks.
+    alert: pair a `resolve` with its `trigger` by it. The conversation is `incident`'s, which may
+    go on in a new alert. `about` is the incident that is told of, where that is another (null: it
+    is `incident`): it went down together with it and shares its page. A `tell` is about no alert,
+    and its `incident` is null where it is about no single one, as the digest of a night is not.
+    `instance` is the monitor that speaks.
     """
 
     version: int
@@ -82,14 +84,14 @@ class NoticeDocument(TypedDict):
     sent_at: str
     headline: str
     lines: list[str]
-    incident: IncidentDocument
+    incident: IncidentDocument | None
     about: IncidentDocument | None
     links: dict[str, str]
 
 
 def notice_document(notice: Notice, sent_at: datetime) -> NoticeDocument:
     """What a receiver is told of a notice that leaves at `sent_at`."""
-    about = notice.message.about
+    incident, about = notice.message.incident, notice.message.about
     return {
         "version": VERSION,
         "instance": notice.dedup_key.rpartition(":")[0],
@@ -100,7 +102,7 @@ def notice_document(notice: Notice, sent_at: datetime) -> NoticeDocument:
         "sent_at": _instant(sent_at),
         "headline": notice.message.headline,
         "lines": list(notice.message.lines),
-        "incident": _incident(notice.message.incident),
+        "incident": None if incident is None else _incident(incident),
         "about": None if about is None else _incident(about),
         "links": dict(notice.message.links),
     }

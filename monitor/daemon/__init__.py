@@ -357,9 +357,10 @@ def _probes(net: Net) -> dict[str, ProbeCell]:
 def _notice_sent(metrics: Metrics) -> Callable[[Notice, float], None]:
     def sent(notice: Notice, seconds: float) -> None:
         metrics.notice_delay(seconds)
+        told = notice.message.about or notice.message.incident
         LOG.info(
             "notice sent",
-            incident=(notice.message.about or notice.message.incident).number,
+            incident=None if told is None else told.number,
             channel=notice.channel,
             action=notice.action,
             seconds=round(seconds, 3),

@@ -51,7 +51,7 @@ from monitor.model import (
     VantageState,
 )
 from monitor.probes import Ask
-from monitor.store import Store
+from monitor.store import Store, StoreUnavailable
 
 ProbeCell = Callable[[Cell, Ask], Awaitable[Result]]
 """Asks one cell once; returns a Result whatever happens."""
@@ -98,6 +98,8 @@ class Engine:
         self._breached: set[str] = set()
         self._group: asyncio.TaskGroup | None = None
         self._stall = StallWatch(clock.monotonic, metrics.stall)
+        self._store = store
+        self._digesting = False
         self._writing = Writing(
             store, clock, committed=self._after_commit, failed=metrics.store_failure
         )
@@ -196,6 +198,7 @@ class Engine:
             if closed:
                 self._think(WindowClosed(closed), now)
             self._think(Tick(), now)
+            self._digest_if_due(now)
             if now.mono - self._shown_at >= _TICK_EVERY:
                 self._shown_at = now.mono
                 self._show(now)
@@ -204,6 +207,24 @@ class Engine:
                 wait = min(wait, (self._windows.next_change - now.at).total_seconds())
             self._nudge.clear()
             await self._sleep(min(_TICK_EVERY, max(_TICK_AGAIN, wait)))
+
+    def _digest_if_due(self, now: Now) -> None:
+        since = judge.digest_due(self._mind, now.at)
+        if since is not None and not self._digesting and self._group is not None:
+            self._digesting = True
+            self._group.create_task(self._digest(since))
+
+    async def _digest(self, since: datetime) -> None:
+        """Tell the service desk what happened since; tried again with every tick until it is."""
+        try:
+            incidents = await self._store.incidents_since(since)
+        except StoreUnavailable:
+            self._metrics.store_failure()
+            await asyncio.sleep(_TICK_EVERY)
+        else:
+            self._writing.change(judge.digest(self._mind, since, incidents, self._clock.now()))
+        finally:
+            self._digesting = False
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, or less when thinking has made something due sooner."""
@@ -342,5 +363,8 @@ async def load_mind(
     mind.ended = {incident.id: incident for incident in await store.named_incidents(hosts)}
     for id_ in (*open_ids, *mind.ended):
         mind.sequences[id_] = await store.last_seq(id_)
+    mind.digested = await store.last_digest()
+    for event in await store.timelines(open_ids):
+        judge.note(mind, event)
     outages = await store.open_outages()
     return mind, judge.resume(mind, incidents, outages, now, unobserved)

@@ -9,13 +9,17 @@ from monitor.incident.lifecycle import (
     Happening,
     IllegalTransition,
     acknowledge,
+    escalate,
+    hand_over,
     link,
     opened,
     part,
     recover,
     relapse,
     resolve,
+    to_accept,
     update,
+    warn,
 )
 
 __all__ = [
@@ -23,11 +27,15 @@ __all__ = [
     "Happening",
     "IllegalTransition",
     "acknowledge",
+    "escalate",
+    "hand_over",
     "link",
     "opened",
     "part",
     "recover",
     "relapse",
     "resolve",
+    "to_accept",
     "update",
+    "warn",
 ]

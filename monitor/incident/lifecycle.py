@@ -1,13 +1,16 @@
 """The life of an incident, as a table.
 
     open          acknowledge -> acknowledged
-    open          update, recover, relapse, link, part -> open
-    acknowledged  update, recover, relapse, link, part -> acknowledged
+    acknowledged  accept -> acknowledged
+    acknowledged  hand over -> acknowledged
+    either        update, recover, relapse, link, part, warn, escalate: it stays as it is
     either        resolve -> resolved, and that is the end: what fails later is another incident
 
 Recovery is announced while the incident stays open and is watched; it resolves when the watch is
-over, so resolved never reopens. An acknowledgement names a person and is given once. To link is
-to learn of a related incident; to part is to be told of in a conversation of its own from now on.
+over, so resolved never reopens. An acknowledgement names a person and is given once; when support
+closes over an acknowledged incident it is handed over, and another person accepts it. To link is
+to learn of a related incident; to part is to be told of in a conversation of its own from now on;
+to escalate is to be told of by a new alert. To warn is to say that no person has responded yet.
 `version` grows by one with every move, and the store accepts a move only from the version before.
 """
 
@@ -22,6 +25,7 @@ from monitor.model import (
     Decision,
     ErrorSeen,
     FailureKind,
+    Handover,
     Incident,
     IncidentState,
     Interval,
@@ -44,24 +48,31 @@ class Happening(StrEnum):
     RELAPSE = "relapse"
     LINK = "link"
     PART = "part"
+    WARN = "warn"
+    ESCALATE = "escalate"
+    HAND_OVER = "hand_over"
+    ACCEPT = "accept"
     RESOLVE = "resolve"
 
 
 _OPEN, _ACKNOWLEDGED, _RESOLVED = IncidentState
 
+_EITHER = (
+    Happening.UPDATE,
+    Happening.RECOVER,
+    Happening.RELAPSE,
+    Happening.LINK,
+    Happening.PART,
+    Happening.WARN,
+    Happening.ESCALATE,
+)
+
 LIFECYCLE: dict[tuple[IncidentState, Happening], IncidentState] = {
     (_OPEN, Happening.ACKNOWLEDGE): _ACKNOWLEDGED,
-    (_OPEN, Happening.UPDATE): _OPEN,
-    (_OPEN, Happening.RECOVER): _OPEN,
-    (_OPEN, Happening.RELAPSE): _OPEN,
-    (_OPEN, Happening.LINK): _OPEN,
-    (_OPEN, Happening.PART): _OPEN,
+    **{(state, happening): state for state in (_OPEN, _ACKNOWLEDGED) for happening in _EITHER},
+    (_ACKNOWLEDGED, Happening.HAND_OVER): _ACKNOWLEDGED,
+    (_ACKNOWLEDGED, Happening.ACCEPT): _ACKNOWLEDGED,
     (_OPEN, Happening.RESOLVE): _RESOLVED,
-    (_ACKNOWLEDGED, Happening.UPDATE): _ACKNOWLEDGED,
-    (_ACKNOWLEDGED, Happening.RECOVER): _ACKNOWLEDGED,
-    (_ACKNOWLEDGED, Happening.RELAPSE): _ACKNOWLEDGED,
-    (_ACKNOWLEDGED, Happening.LINK): _ACKNOWLEDGED,
-    (_ACKNOWLEDGED, Happening.PART): _ACKNOWLEDGED,
     (_ACKNOWLEDGED, Happening.RESOLVE): _RESOLVED,
 }
 
@@ -113,12 +124,50 @@ def opened(
         extent=verdict.extent,
         errors=errors_seen(results),
         episodes=verdict.episode,
+        warn_at=decision.warn_at,
+        closings_after=decision.at if decision.priority is Priority.CRITICAL else None,
     )
 
 
 def acknowledge(incident: Incident, by: str, at: datetime) -> Incident:
-    """A person takes it. Raises `IllegalTransition` when someone has, or it is resolved."""
-    return _moved(incident, Happening.ACKNOWLEDGE, acknowledged_by=by, acknowledged_at=at)
+    """A person takes it, or accepts it where it was handed over and nobody has yet.
+
+    Raises `IllegalTransition` when someone has it, or it is resolved.
+    """
+    handover = incident.handover
+    if handover is not None and handover.accepted_at is None:
+        accepted = replace(handover, accepted_by=by, accepted_at=at)
+        return _moved(incident, Happening.ACCEPT, handover=accepted)
+    fields = {"acknowledged_by": by, "acknowledged_at": at, "warn_at": ()}
+    return _moved(incident, Happening.ACKNOWLEDGE, **fields)
+
+
+def to_accept(incident: Incident) -> bool:
+    """Whether it was handed over to somebody who has not accepted it yet."""
+    return incident.handover is not None and incident.handover.accepted_at is None
+
+
+def warn(incident: Incident) -> Incident:
+    """The first of its warnings is given."""
+    return _moved(incident, Happening.WARN, warn_at=incident.warn_at[1:])
+
+
+def escalate(incident: Incident, channels: Iterable[str], at: datetime) -> Incident:
+    """It is told of by a new alert on these channels; closings until `at` are seen to."""
+    handover = incident.handover and replace(incident.handover, paged_at=at)
+    return _moved(
+        incident,
+        Happening.ESCALATE,
+        escalated=(*incident.escalated, *channels),
+        closings_after=at,
+        handover=handover,
+    )
+
+
+def hand_over(incident: Incident, handover: Handover) -> Incident:
+    """Support closed over it: on-call is to accept it from the person who has it."""
+    fields = {"handover": handover, "closings_after": handover.closed_at}
+    return _moved(incident, Happening.HAND_OVER, **fields)
 
 
 def update(
@@ -176,16 +225,25 @@ def part(incident: Incident) -> Incident:
     return _moved(incident, Happening.PART, paged_with=None)
 
 
-def resolve(incident: Incident, at: datetime) -> Incident:
-    """It is over."""
-    return _moved(incident, Happening.RESOLVE, resolved_at=at)
+def resolve(
+    incident: Incident, at: datetime, by: str | None = None, *, false_alarm: bool = False
+) -> Incident:
+    """It is over: `by` a person says so (None: the probes do), or that it never was."""
+    fields = {"resolved_at": at, "resolved_by": by, "false_alarm": false_alarm, "warn_at": ()}
+    return _moved(incident, Happening.RESOLVE, **fields)
 
 
 def _learned(
     incident: Incident, verdict: Verdict, decision: Decision, results: Iterable[Result]
 ) -> dict[str, object]:
-    """What a verdict adds to what an incident says already."""
+    """What a verdict adds to what an incident says already.
+
+    Raised, it carries the promise that is due first.
+    """
     raised = decision.priority is Priority.CRITICAL and incident.priority is Priority.STANDARD
+    due = [at for at in (incident.respond_by, decision.respond_by) if at is not None]
+    respond_by = min(due, default=None) if raised else incident.respond_by or decision.respond_by
+    promised = respond_by != incident.respond_by and incident.acknowledged_at is None
     route = tuple(dict.fromkeys((*incident.route, *decision.route)))
     known = {(e.check, e.vantage, e.kind, e.message): e for e in incident.errors}
     for error in errors_seen(results):
@@ -195,7 +253,9 @@ def _learned(
         "reason": decision.reason if raised or route != incident.route else incident.reason,
         "route": route,
         "notify_at": min(incident.notify_at, decision.notify_at),
-        "respond_by": incident.respond_by or decision.respond_by,
+        "respond_by": respond_by,
+        "warn_at": decision.warn_at if promised else incident.warn_at,
+        "closings_after": decision.at if raised else incident.closings_after,
         "began": earliest((incident.began, verdict.began)),
         "known_by": verdict.known_by or incident.known_by,
         "checks": tuple(sorted({*incident.checks, *verdict.checks})),

@@ -17,12 +17,14 @@ from monitor.model import (
     Dimension,
     ErrorSeen,
     Extent,
+    Handover,
     Impact,
     Incident,
     Interval,
     Message,
     Priority,
     Service,
+    TimelineEvent,
     Verdict,
     VerdictReason,
 )
@@ -146,6 +148,83 @@ def _minutes(later: datetime, earlier: datetime) -> str:
     return f"{seconds // 60} min {seconds % 60} s"
 
 
+_SHARE_WORDS = {0.5: "Half of the time", 0.75: "Three quarters of the time"}
+
+
+def warning_text(incident: Incident, share: float) -> str:
+    """Nobody has responded, and so much of the time for it is over; 1 is the breach."""
+    due = "" if incident.respond_by is None else moment(incident.respond_by)
+    if share >= 1:
+        return f"Response target missed: nobody had acknowledged this by {due}."
+    return f"{_SHARE_WORDS[share]} to respond is over and nobody has acknowledged this. Due {due}."
+
+
+def unattended_text(closed_at: datetime) -> str:
+    """Support closed, and nobody has it."""
+    return f"Support closed at {clock_time(closed_at)} and nobody has acknowledged this."
+
+
+def handover_text(incident: Incident, closed_at: datetime, accept_by: datetime) -> str:
+    """Support closed, and on-call is to accept it from the person who has it."""
+    return (
+        f"Support closed at {clock_time(closed_at)} with this unresolved. {_held_by(incident)} "
+        f"On-call is to accept it (acknowledge again) by {clock_time(accept_by)}, or is paged."
+    )
+
+
+def unaccepted_text(handover: Handover) -> str:
+    """Nobody accepted what was handed over."""
+    return (
+        f"Nobody accepted this by {clock_time(handover.accept_by)}, since support closed at "
+        f"{clock_time(handover.closed_at)}."
+    )
+
+
+def _held_by(incident: Incident) -> str:
+    if incident.acknowledged_at is None:
+        return "Nobody has it."
+    return f"{incident.acknowledged_by} has it since {clock_time(incident.acknowledged_at)}."
+
+
+def story_lines(events: Sequence[TimelineEvent]) -> tuple[str, ...]:
+    """A timeline, a line an event."""
+    return tuple(f"{moment(event.at)} {event.actor}: {event.text}" for event in events)
+
+
+def digest_headline(since: datetime, incidents: Sequence[Incident]) -> str:
+    """What happened while support was closed, in numbers."""
+    critical = sum(incident.priority is Priority.CRITICAL for incident in incidents)
+    still = sum(incident.resolved_at is None for incident in incidents)
+    return (
+        f"Since support closed on {since.astimezone(_LONDON):%a %d %b at %H:%M}: "
+        f"{critical} business critical, {len(incidents) - critical} standard, {still} still open"
+    )
+
+
+def digest_line(incident: Incident) -> str:
+    """One incident of a digest: what, since when, who has it and how it ended."""
+    critical = "CRITICAL " if incident.priority is Priority.CRITICAL else ""
+    told = f"#{incident.number} {critical}{incident.title} since {moment(incident.began.before)}"
+    return f"{told}; {_response_words(incident)}; {_end_words(incident)}."
+
+
+def _response_words(incident: Incident) -> str:
+    if incident.acknowledged_at is None:
+        due = incident.respond_by
+        return "nobody acknowledged it" + (f", due {moment(due)}" if due else "")
+    late = incident.respond_by is not None and incident.acknowledged_at > incident.respond_by
+    by = f"acknowledged {clock_time(incident.acknowledged_at)} by {incident.acknowledged_by}"
+    return f"{by}, after the promised time" if late else by
+
+
+def _end_words(incident: Incident) -> str:
+    if incident.resolved_at is not None:
+        return f"resolved {clock_time(incident.resolved_at)}"
+    if incident.recovered is not None:
+        return f"recovered {clock_time(incident.recovered.before)}, still watched"
+    return "still open"
+
+
 def linked_text(other: Incident, dependencies: Sequence[str], window: float) -> str:
     """Why an incident is related to `other`: what both depend on, or (none) the same service."""
     if not dependencies:
@@ -173,11 +252,13 @@ def message(
     of: Incident | None = None,
     beside: Sequence[Incident] = (),
     lead: str = "",
+    story: Sequence[str] = (),
 ) -> Message:
     """What a notice says of this action of `incident`.
 
     `of` is the incident in whose conversation it is said (None: its own), `beside` are the others
-    told of there that are not over. `lead` begins the headline of a trigger.
+    told of there that are not over. `lead` begins the headline of a trigger, `story` follows the
+    text.
     """
     shared = of is not None and of.id != incident.id
     headline = (
@@ -189,6 +270,7 @@ def message(
         headline += "; still open here: " + ", ".join(f"#{other.number}" for other in beside)
     lines = [
         text,
+        *story,
         f"Affected: {incident.scope}.",
         f"Began: {began_words(incident.began)}.",
         f"How we know: {incident.known_by}",

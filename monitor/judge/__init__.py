@@ -16,7 +16,8 @@ with the event. Identifiers are asked of `Mind.mint`, so that nothing here is ra
 
 `mind.py` holds what is in mind, `verdicts.py` turns declarations into outages and verdicts,
 `cases.py` moves incidents, `linking.py` says which are related, `paging.py` which share a page,
-`notices.py` who is owed what.
+`notices.py` who is owed what, `duties.py` what falls due by itself and `digest.py` what the
+service desk reads when support opens.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from monitor.clock import Now
 from monitor.detection import Declared, Probe, track_of
 from monitor.incident import lifecycle
 from monitor.judge.cases import Case, departed, incident_changes, resolved
+from monitor.judge.digest import digest, digest_due
+from monitor.judge.duties import fallen_due
 from monitor.judge.linking import linked_back
-from monitor.judge.mind import ACTOR, Mind, kept
+from monitor.judge.mind import ACTOR, Mind, kept, note, remembered
 from monitor.judge.notices import notices_of
 from monitor.judge.verdicts import (
     declared_of,
@@ -52,7 +55,19 @@ from monitor.model import (
     TimelineEvent,
 )
 
-__all__ = ["ACTOR", "Mind", "Thought", "acknowledge", "recall", "resume", "subject_of", "think"]
+__all__ = [
+    "ACTOR",
+    "Mind",
+    "Thought",
+    "acknowledge",
+    "digest",
+    "digest_due",
+    "note",
+    "recall",
+    "resume",
+    "subject_of",
+    "think",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +86,9 @@ def think(mind: Mind, event: detection.Event, now: Now) -> Thought:
     for action in actions:
         if isinstance(action, Declared):
             changes += _declared(mind, action, now)
-    return Thought(probes, tuple(changes))
+    if isinstance(event, detection.Tick):
+        changes += fallen_due(mind, now)
+    return Thought(probes, tuple(remembered(mind, changes)))
 
 
 def recall(mind: Mind, results: Iterable[Result], now: Now) -> None:
@@ -107,27 +124,30 @@ def resume(
     touched = {outage.service for outage in outages} | {i.service for i in incidents}
     for service in sorted(touched):
         changes += _no_longer_quiet(mind, service, now)
-    return [*changes, *linked_back(mind, now), *departed(mind, now)]
+    return remembered(mind, [*changes, *linked_back(mind, now), *departed(mind, now)])
 
 
 def acknowledge(mind: Mind, number: int, by: str, now: Now) -> tuple[Incident, Change]:
-    """A person takes an incident.
+    """A person takes an incident, or accepts one that was handed over.
 
-    Raises `KeyError` when no open incident has the number, `incident.IllegalTransition` when it
-    was acknowledged before.
+    Raises `KeyError` when no open incident has the number, `incident.IllegalTransition` when
+    somebody has it already.
     """
     incident = next((i for i in mind.open.values() if i.number == number), None)
     if incident is None:
         raise KeyError(number)
+    accepts = lifecycle.to_accept(incident)
+    kind = EventKind.ACCEPTED if accepts else EventKind.ACKNOWLEDGED
+    text = f"{kind.value.capitalize()} by {by}."
     moved = lifecycle.acknowledge(incident, by, now.at)
-    text = f"Acknowledged by {by}."
     notices = notices_of(mind, now, moved, Action.ACKNOWLEDGE, text)
     change = Change(
         incident=kept(mind, moved, notices),
         was_version=incident.version,
-        events=(TimelineEvent(moved.id, now.at, by, EventKind.ACKNOWLEDGED, text),),
+        events=(TimelineEvent(moved.id, now.at, by, kind, text),),
         notices=notices,
     )
+    remembered(mind, [change])
     return moved, change
 
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from monitor import detection
 from monitor.detection import Track
 from monitor.hours import Calendar
-from monitor.model import Action, Channel, Estate, Incident, Notice, Outage
+from monitor.model import (
+    Action,
+    Change,
+    Channel,
+    Estate,
+    Incident,
+    Notice,
+    Outage,
+    TimelineEvent,
+)
 from monitor.policy import PolicySettings
 
 ACTOR = "monitor"
 """Who acts in a timeline when no person does."""
+
+_LINES_KEPT = 30
 
 
 @dataclass(slots=True)
@@ -23,7 +34,8 @@ class Mind:
     `mint(at)` returns a new ULID. `open` are the open incidents by subject, `outages` the open
     outages by unit and track, `sequences` the last notice number used per conversation, by the id
     of its incident. `ended` are the resolved incidents, by id, in whose conversations another that
-    is open is still told of.
+    is open is still told of. `timelines` hold the last lines of each open incident, by its id.
+    `digested` is the opening of support that the last digest was made for.
     """
 
     estate: Estate
@@ -39,6 +51,8 @@ class Mind:
     outages: dict[tuple[str, Track], Outage] = field(default_factory=dict)
     sequences: dict[str, int] = field(default_factory=dict)
     ended: dict[str, Incident] = field(default_factory=dict)
+    timelines: dict[str, tuple[TimelineEvent, ...]] = field(default_factory=dict)
+    digested: datetime | None = None
 
 
 def kept(mind: Mind, incident: Incident, notices: Sequence[Notice] = ()) -> Incident:
@@ -56,6 +70,23 @@ def kept(mind: Mind, incident: Incident, notices: Sequence[Notice] = ()) -> Inci
         mind.ended[incident.id] = incident
     _forget(mind)
     return incident
+
+
+def remembered(mind: Mind, changes: Iterable[Change]) -> list[Change]:
+    """The changes; the timelines of what is still open have their lines."""
+    made = list(changes)
+    open_ids = {incident.id for incident in mind.open.values()}
+    for event in (event for change in made for event in change.events):
+        note(mind, event)
+    for id_ in mind.timelines.keys() - open_ids:
+        del mind.timelines[id_]
+    return made
+
+
+def note(mind: Mind, event: TimelineEvent) -> None:
+    """Keep a line of a timeline in mind."""
+    known = mind.timelines.get(event.incident_id, ())
+    mind.timelines[event.incident_id] = (*known, event)[-_LINES_KEPT:]
 
 
 def _forget(mind: Mind) -> None:

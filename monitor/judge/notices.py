@@ -1,4 +1,8 @@
-"""Who is owed a notice of an incident's move, when, and in whose conversation."""
+"""Who is owed a notice of an incident's move, when, and in whose conversation.
+
+A conversation is one alert of its receiver, until it is escalated: then it goes on in a new alert,
+because a repeat under the same key pages nobody, and the old one is resolved.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +22,24 @@ from monitor.model import (
     Incident,
     Message,
     Notice,
+    Role,
     TimelineEvent,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What is to be said: `action` happens to `incident`; `lead` begins the line of a trigger."""
+    """What is to be said: `action` happens to `incident`.
+
+    `lead` begins the line of a trigger, `story` are lines that follow the text.
+    """
 
     incident: Incident
     action: Action
     text: str
     due: datetime
     lead: str = ""
+    story: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +59,47 @@ def notices_of(
     text: str,
     *,
     before: Incident | None = None,
+    only: Role | None = None,
+    story: tuple[str, ...] = (),
 ) -> tuple[Notice, ...]:
-    """One notice for every channel that reaches one of the incident's roles.
+    """One notice for every channel that reaches one of the incident's roles, or `only` this one.
 
     `before` is the incident whose route was narrower: channels it did not reach are triggered.
-    A channel whose trigger is held gets everything after it, in order.
+    A channel whose trigger is held gets everything after it, in order. `story` are more lines.
     """
     notices = []
     for channel in mind.channels:
-        if not paging.reaches(channel, incident):
+        if not paging.reaches(channel, incident) or only not in {None, *channel.roles}:
             continue
         new = before is not None and not paging.reaches(channel, before)
         does = Action.TRIGGER if new else action
         due = incident.notify_at if before is None or new else before.notify_at
         of = incident if new else paging.conversation(mind, incident, channel)
         place = _Place(channel, of, paging.company(mind, of, channel, incident))
-        notices.append(_told(mind, now, place, _Said(incident, does, text, due)))
+        said = _Said(incident, does, text, due, story=story)
+        notices.append(_told(mind, now, place, said))
+    return tuple(notices)
+
+
+def alerted_anew(
+    mind: Mind, now: Now, before: Incident, moved: Incident, *, text: str, lead: str
+) -> tuple[Notice, ...]:
+    """A new alert on every channel that `moved` was escalated on, and the end of the old one."""
+    anew = moved.escalated[len(before.escalated) :]
+    notices = []
+    for channel in (each for each in mind.channels if each.name in anew):
+        others = paging.company(mind, moved, channel, moved)
+        said = _Said(moved, Action.TRIGGER, text, now.at, lead)
+        notices.append(_notice(mind, now, _Place(channel, moved, others), said, Action.TRIGGER))
+        ended = _Said(moved, Action.UPDATE, "Told of by a new alert from now on.", now.at)
+        notices.append(_notice(mind, now, _Place(channel, before, ()), ended, Action.RESOLVE))
     return tuple(notices)
 
 
 def departures(mind: Mind, now: Now, guests: Iterable[Incident], lead: str) -> list[Change]:
     """Guests that fail with no person at them get conversations of their own."""
     leaving = [guest for guest in guests if paging.unattended(guest)]
-    return [_parted(mind, now, guest, lead) for guest in leaving]
+    return [parted(mind, now, guest, lead) for guest in leaving]
 
 
 def guests_left(mind: Mind) -> list[Incident]:
@@ -82,7 +109,8 @@ def guests_left(mind: Mind) -> list[Incident]:
     return [guest for guest in guests if guest.paged_with not in open_ids]
 
 
-def _parted(mind: Mind, now: Now, guest: Incident, lead: str) -> Change:
+def parted(mind: Mind, now: Now, guest: Incident, lead: str) -> Change:
+    """A guest gets a conversation of its own."""
     moved = lifecycle.part(guest)
     text = f"{lead}; told of on its own from now on."
     said = _Said(moved, Action.TRIGGER, text, now.at, f"{lead}: ")
@@ -123,7 +151,7 @@ def _told(mind: Mind, now: Now, place: _Place, said: _Said) -> Notice:
 def _notice(mind: Mind, now: Now, place: _Place, said: _Said, asks: Action) -> Notice:
     channel, of = place.channel.name, place.of
     sequence = mind.sequences[of.id] = mind.sequences.get(of.id, 0) + 1
-    dedup_key = f"{mind.instance}:{of.id}"
+    dedup_key = f"{mind.instance}:{_alert(of, channel)}"
     return Notice(
         id=mind.mint(now.at),
         incident_id=of.id,
@@ -139,6 +167,12 @@ def _notice(mind: Mind, now: Now, place: _Place, said: _Said, asks: Action) -> N
     )
 
 
+def _alert(of: Incident, channel: str) -> str:
+    """What names the alert in which a conversation goes on: its incident, and which it is."""
+    earlier = of.escalated.count(channel)
+    return f"{of.id}.{earlier + 1}" if earlier else of.id
+
+
 def _message(mind: Mind, place: _Place, said: _Said) -> Message:
     return wording.message(
         said.incident,
@@ -149,6 +183,7 @@ def _message(mind: Mind, place: _Place, said: _Said) -> Message:
         of=place.of,
         beside=place.others,
         lead=said.lead,
+        story=said.story,
     )
 
 

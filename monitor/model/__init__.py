@@ -25,8 +25,10 @@ from monitor.model.planned import Once, Weekly, Window
 from monitor.model.promised import (
     Action,
     Change,
+    Digest,
     ErrorSeen,
     EventKind,
+    Handover,
     Incident,
     IncidentState,
     Message,
@@ -34,6 +36,7 @@ from monitor.model.promised import (
     NoticeState,
     TimelineEvent,
 )
+from monitor.model.reported import Report, ReportMessage, ReportMessageKind
 from monitor.model.seen import Certificate, Evidence, FailureKind, Outcome, Phases, Result
 from monitor.model.shown import CheckState, ServiceState, VantageState, WindowState
 from monitor.model.watched import (
@@ -76,6 +79,7 @@ __all__ = [
     "DecisionReason",
     "DeliveryError",
     "Deployment",
+    "Digest",
     "Dimension",
     "ErrorSeen",
     "Estate",
@@ -84,6 +88,7 @@ __all__ = [
     "EvidenceKind",
     "Extent",
     "FailureKind",
+    "Handover",
     "Impact",
     "Incident",
     "IncidentState",
@@ -97,6 +102,9 @@ __all__ = [
     "Outcome",
     "Phases",
     "Priority",
+    "Report",
+    "ReportMessage",
+    "ReportMessageKind",
     "Result",
     "Role",
     "Rules",

@@ -55,7 +55,8 @@ class Decision:
     """What policy says of a verdict at `at`.
 
     `route` is who is told, all at `notify_at` (later than `at` when held); `respond_by` is None
-    where nothing is promised; `scope_read` is the reading of "all users" that was used.
+    where nothing is promised, and `warn_at` is when people are warned of it, its breach last;
+    `scope_read` is the reading of "all users" that was used.
     """
 
     at: datetime
@@ -69,3 +70,4 @@ class Decision:
     next_opening: datetime
     scope_read: AllUsersScope
     sentence: str
+    warn_at: tuple[datetime, ...] = ()

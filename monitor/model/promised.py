@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from monitor.model.concluded import Dimension, Extent, Impact, Interval, Outage
 from monitor.model.decided import DecisionReason, Priority, Role
+from monitor.model.reported import Report
 from monitor.model.seen import FailureKind, Result
 
 
@@ -24,7 +25,10 @@ class IncidentState(StrEnum):
 class Incident:
     """A promise to people. One is open per `subject` at a time; `version` counts its changes.
 
-    `id` is a ULID, `number` is what people say. `respond_by` is computed once and kept.
+    `id` is a ULID, `number` is what people say. `respond_by` is computed once and kept; `warn_at`
+    are the warnings of it that are still to come. `closings_after` is since when closings of
+    support are still to be handed over at, None where none is; `handover` is the last one that
+    asked for a person. `escalated` names a channel once for every alert that followed its first.
     `recovered` and `watch_until` are set while recovery is watched. `linked` are the ids of related
     incidents, each of which names this one too. `paged` are the channels that were owed a trigger
     of its own; `paged_with` is the id of the incident in whose conversation the other channels
@@ -62,6 +66,26 @@ class Incident:
     version: int = 1
     paged: tuple[str, ...] = ()
     paged_with: str | None = None
+    warn_at: tuple[datetime, ...] = ()
+    closings_after: datetime | None = None
+    handover: Handover | None = None
+    escalated: tuple[str, ...] = ()
+    resolved_by: str | None = None
+    false_alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """Support closed at `closed_at` while a person had an incident, which on-call is to accept.
+
+    Nobody having accepted it by `accept_by` pages, once: at `paged_at`.
+    """
+
+    closed_at: datetime
+    accept_by: datetime
+    accepted_by: str | None = None
+    accepted_at: datetime | None = None
+    paged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +109,10 @@ class EventKind(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     RECOVERED = "recovered"
     RELAPSED = "relapsed"
+    WARNED = "warned"
+    ESCALATED = "escalated"
+    HANDED_OVER = "handed_over"
+    ACCEPTED = "accepted"
     RESOLVED = "resolved"
     LINKED = "linked"
     NOTED = "noted"
@@ -103,12 +131,13 @@ class TimelineEvent:
 
 
 class Action(StrEnum):
-    """What a notice asks of its receiver."""
+    """What a notice asks of its receiver; one that tells asks nothing and is about no alert."""
 
     TRIGGER = "trigger"
     UPDATE = "update"
     ACKNOWLEDGE = "acknowledge"
     RESOLVE = "resolve"
+    TELL = "tell"
 
 
 class NoticeState(StrEnum):
@@ -125,12 +154,13 @@ class Message:
     """What a notice says, for any channel: written for a reader at 3 a.m.
 
     `headline` stands alone; `lines` follow it. `incident` is the incident whose conversation this
-    is, as it was then; `about` the one that is told of, where that is another.
+    is, as it was then (None: it is about no single one); `about` the one that is told of, where
+    that is another.
     """
 
     headline: str
     lines: tuple[str, ...]
-    incident: Incident
+    incident: Incident | None
     links: Mapping[str, str] = field(default_factory=dict)
     about: Incident | None = None
 
@@ -139,14 +169,15 @@ class Message:
 class Notice:
     """One message owed to one channel about one incident: a row of the outbox.
 
-    `key` is unique and the same on every attempt; `dedup_key` names the incident to receivers.
-    `incident_id` is the incident whose conversation it belongs to, which may tell of another.
+    `key` is unique and the same on every attempt; `dedup_key` names the alert to receivers.
+    `incident_id` is the incident whose conversation it belongs to, which may tell of another; None
+    where it is about no single one.
     `seq` orders the notices of one conversation on one channel. `held` notices wait for `due_at` by
     the calendar; others are due at once and `due_at` moves on with each retry.
     """
 
     id: str
-    incident_id: str
+    incident_id: str | None
     channel: str
     action: Action
     seq: int
@@ -165,12 +196,26 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Digest:
+    """What the service desk was told when support opened at `opening`, of what was since `since`.
+
+    There is one for every opening that found somebody watching, also where nothing was to tell.
+    """
+
+    opening: datetime
+    since: datetime
+    made_at: datetime
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """All that one move writes, in one transaction, before anything is sent.
 
     `incident` is the incident as it is to be, `was_version` the version it must have now (None
-    when it is new). `evidence` are results kept as long as the incident. Outages are written
-    whether or not an incident goes with them.
+    when it is new). `evidence` are results kept as long as the incident. Outages and reports are
+    written whether or not an incident goes with them. A `digest` that is written already makes the
+    whole change one that is.
     """
 
     incident: Incident | None = None
@@ -179,3 +224,5 @@ class Change:
     evidence: tuple[Result, ...] = ()
     notices: tuple[Notice, ...] = ()
     outages: tuple[Outage, ...] = ()
+    digest: Digest | None = None
+    reports: tuple[Report, ...] = ()

@@ -32,6 +32,7 @@ from monitor.store.rows import (
     seen_of,
 )
 from monitor.store.tables import (
+    DIGEST,
     EVENT,
     EVIDENCE,
     INCIDENT,
@@ -146,6 +147,35 @@ def incident(connection: Connection, number: int) -> IncidentRecord | None:
         tuple(NOTICES.noun(row) for row in notices),
         {row.channel: row.remote_url for row in notices if row.remote_url},
     )
+
+
+def incidents_since(connection: Connection, since: datetime) -> list[Incident]:
+    """Those reported or resolved since, and those not resolved, oldest first."""
+    statement = (
+        select(INCIDENT)
+        .where(
+            or_(
+                INCIDENT.c.reported_at >= since,
+                INCIDENT.c.resolved_at >= since,
+                INCIDENT.c.resolved_at.is_(None),
+            )
+        )
+        .order_by(INCIDENT.c.number)
+    )
+    return [INCIDENTS.noun(row) for row in connection.execute(statement)]
+
+
+def timelines(connection: Connection, incident_ids: Collection[str]) -> list[TimelineEvent]:
+    """The lines of these incidents' timelines, in the order they came."""
+    if not incident_ids:
+        return []
+    of_them = select(EVENT).where(EVENT.c.incident_id.in_(incident_ids)).order_by(EVENT.c.id)
+    return [EVENTS.noun(row) for row in connection.execute(of_them)]
+
+
+def last_digest(connection: Connection) -> datetime | None:
+    """The opening of support that the last digest was made for, None when none was."""
+    return connection.execute(select(func.max(DIGEST.c.opening))).scalar()
 
 
 def next_number(connection: Connection) -> int:

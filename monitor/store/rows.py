@@ -13,7 +13,17 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json
 from sqlalchemy import Row
 
-from monitor.model import CellKey, Incident, Notice, Outage, Outcome, Result, TimelineEvent
+from monitor.model import (
+    CellKey,
+    Digest,
+    Incident,
+    Notice,
+    Outage,
+    Outcome,
+    Report,
+    Result,
+    TimelineEvent,
+)
 
 Noun = TypeVar("Noun")
 Values = dict[str, Any]
@@ -85,6 +95,8 @@ NOTICES = Form(
     "remote_id",
     "last_error",
 )
+DIGESTS = Form(Digest, "opening")
+REPORTS = Form(Report, "reference", "tenant", "reported_at", "settled_at")
 OUTAGES = Form(Outage, "id", "unit", "service", "detected_at", "closed_at")
 _RESULTS = Form(Result, "id", "outcome", "observed_at", apart="cell")
 

@@ -184,6 +184,18 @@ class Store:
         """The last `limit` lines of all timelines, newest first, each with its incident."""
         return await self._read(reads.recent_events, limit)
 
+    async def incidents_since(self, since: datetime) -> list[Incident]:
+        """Those reported or resolved since, and those not resolved, oldest first."""
+        return await self._read(reads.incidents_since, since)
+
+    async def timelines(self, incident_ids: Collection[str]) -> list[TimelineEvent]:
+        """The lines of these incidents' timelines, in the order they came."""
+        return await self._read(reads.timelines, incident_ids)
+
+    async def last_digest(self) -> datetime | None:
+        """The opening of support that the last digest was made for, None when none was."""
+        return await self._read(reads.last_digest)
+
     async def open_outages(self) -> list[Outage]:
         """Those not closed, oldest first."""
         return await self._read(reads.open_outages)

@@ -153,7 +153,9 @@ class NoticeRow(Row, table=True):
         ),
     )
     id: str = Field(primary_key=True)
-    incident_id: str = Field(sa_column_args=(ForeignKey("incident.id", ondelete="RESTRICT"),))
+    incident_id: str | None = Field(
+        sa_column_args=(ForeignKey("incident.id", ondelete="RESTRICT"),)
+    )
     channel: str
     action: str
     seq: int
@@ -168,6 +170,26 @@ class NoticeRow(Row, table=True):
     remote_id: str | None = Field(sa_type=Verbatim)
     remote_url: str | None = Field(default=None, sa_type=Verbatim)
     last_error: str | None = Field(sa_type=Verbatim)
+    body: str = Field(sa_type=Text)
+
+
+class DigestRow(Row, table=True):
+    """What the service desk was told at an opening of support: once."""
+
+    __tablename__ = "digest"
+    opening: datetime = Field(sa_type=UtcInstant, primary_key=True)
+    body: str = Field(sa_type=Text)
+
+
+class ReportRow(Row, table=True):
+    """A customer's report, still to be told of while `settled_at` is null."""
+
+    __tablename__ = "report"
+    __table_args__ = (Index("report_age", "reported_at"),)
+    reference: str = Field(primary_key=True)
+    tenant: str | None
+    reported_at: datetime = Field(sa_type=UtcInstant)
+    settled_at: datetime | None = Field(sa_type=UtcInstant)
     body: str = Field(sa_type=Text)
 
 
@@ -222,6 +244,8 @@ INCIDENT = _table(IncidentRow)
 EVENT = _table(EventRow)
 EVIDENCE = _table(EvidenceRow)
 NOTICE = _table(NoticeRow)
+DIGEST = _table(DigestRow)
+REPORT = _table(ReportRow)
 OUTAGE = _table(OutageRow)
 RESULT = _table(ResultRow)
 PROVEN = _table(ProvenRow)

@@ -18,8 +18,18 @@ from ulid import ULID
 from monitor.model import CellKey, Change, Incident, IncidentState, Outcome, Result
 from monitor.store.errors import DuplicateIncident, StaleChange, StoreHeld
 from monitor.store.reads import Lease
-from monitor.store.rows import EVENTS, EVIDENCE_RESULTS, INCIDENTS, NOTICES, OUTAGES, result_row
+from monitor.store.rows import (
+    DIGESTS,
+    EVENTS,
+    EVIDENCE_RESULTS,
+    INCIDENTS,
+    NOTICES,
+    OUTAGES,
+    REPORTS,
+    result_row,
+)
 from monitor.store.tables import (
+    DIGEST,
     EVENT,
     EVIDENCE,
     INCIDENT,
@@ -27,6 +37,7 @@ from monitor.store.tables import (
     NOTICE,
     OUTAGE,
     PROVEN,
+    REPORT,
     RESULT,
 )
 
@@ -76,20 +87,27 @@ def commit(connection: Connection, change: Change) -> None:
     _insert(connection, EVIDENCE, _evidence(change), ignore_known=True)
     _insert(connection, NOTICE, [NOTICES.row(notice) for notice in change.notices])
     for outage in change.outages:
-        _put_outage(connection, OUTAGES.row(outage))
+        _put(connection, OUTAGE, OUTAGES.row(outage), key="id")
+    for report in change.reports:
+        _put(connection, REPORT, REPORTS.row(report), key="reference")
+    if change.digest is not None:
+        connection.execute(insert(DIGEST).values(**DIGESTS.row(change.digest)))
 
 
 def _written(connection: Connection, change: Change) -> bool:
     """Whether the very same change is there: its commit took, and that was never learned.
 
-    Every move of an incident has a version of its own, so the incident tells for all of it.
-    Outages alone are written over.
+    Every move of an incident has a version of its own, so the incident tells for all of it; a
+    digest is made once. Outages and reports alone are written over.
     """
     if change.incident is not None:
         row = connection.execute(
             select(INCIDENT).where(INCIDENT.c.id == change.incident.id)
         ).one_or_none()
         return row is not None and INCIDENTS.noun(row) == change.incident
+    if change.digest is not None:
+        made = select(DIGEST.c.opening).where(DIGEST.c.opening == change.digest.opening)
+        return connection.execute(made).first() is not None
     if not change.events:
         return False
     same = [EVENT.c[name] == value for name, value in EVENTS.row(change.events[0]).items()]
@@ -116,9 +134,10 @@ def _evidence(change: Change) -> list[dict[str, Any]]:
     return [EVIDENCE_RESULTS.row(result) | owner for result in change.evidence]
 
 
-def _put_outage(connection: Connection, row: dict[str, Any]) -> None:
-    statement = _INSERT[connection.dialect.name](OUTAGE).values(**row)
-    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
+def _put(connection: Connection, table: Table, row: dict[str, Any], *, key: str) -> None:
+    """Write a row, over the one of the same key if there is one."""
+    statement = _INSERT[connection.dialect.name](table).values(**row)
+    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=row))
 
 
 def _insert(

@@ -1,0 +1,57 @@
+"""The digest: what the service desk reads when support opens, of what happened while it was closed.
+
+One digest is made for every opening that finds the monitor running before support closes again; it
+covers everything since the last one, so that an opening that was missed is made up for. It names
+every incident that was reported or resolved since, and every one that is still open. Where nothing
+happened nothing is sent, but the digest is written: it is made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from monitor import hours
+from monitor.clock import Now
+from monitor.incident import wording
+from monitor.judge.mind import Mind
+from monitor.model import Action, Change, Channel, Digest, Incident, Message, Notice, Role
+
+
+def digest_due(mind: Mind, at: datetime) -> datetime | None:
+    """Since when the digest that is due at an instant is to tell; None when none is due."""
+    opening = hours.opened_at(mind.calendar, at)
+    if opening is None or (mind.digested is not None and opening <= mind.digested):
+        return None
+    if mind.digested is None:
+        return hours.last_closing(mind.calendar, opening)
+    return hours.next_closing(mind.calendar, mind.digested)
+
+
+def digest(mind: Mind, since: datetime, incidents: Sequence[Incident], now: Now) -> Change:
+    """The digest due at `now`, of `incidents` reported, resolved or open since, oldest first."""
+    opening = hours.opened_at(mind.calendar, now.at) or now.at
+    mind.digested = opening
+    lines = tuple(wording.digest_line(incident) for incident in incidents)
+    made = Digest(opening, since, now.at, lines)
+    headline = wording.digest_headline(since, incidents)
+    desks = [channel for channel in mind.channels if Role.SERVICE_DESK in channel.roles]
+    message = Message(headline, lines, None, {"Incidents": f"{mind.public_url}/"})
+    owed = [_notice(mind, now, channel, opening, message) for channel in desks] if lines else []
+    return Change(digest=made, notices=tuple(owed))
+
+
+def _notice(mind: Mind, now: Now, channel: Channel, opening: datetime, message: Message) -> Notice:
+    dedup_key = f"{mind.instance}:digest-{opening:%Y%m%dT%H%MZ}"
+    return Notice(
+        id=mind.mint(now.at),
+        incident_id=None,
+        channel=channel.name,
+        action=Action.TELL,
+        seq=1,
+        key=f"{dedup_key}:{channel.name}",
+        dedup_key=dedup_key,
+        message=message,
+        created_at=now.at,
+        due_at=now.at,
+    )
