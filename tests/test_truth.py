@@ -5,11 +5,13 @@ They are the cells of tests/truth/decisions.txt; what is here says its words to 
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
 from functools import cache
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +39,7 @@ from monitor.model import (
     Weekly,
     Window,
 )
+from monitor.policy import RULES, PolicySettings
 from tests import estates
 from tests.day import Day
 from tests.hours_fixtures import LONDON, SUPPORT
@@ -213,16 +216,24 @@ def nothing_has_a_vote(situation, at):
     return heard == {Outcome.MAINTENANCE}
 
 
+def asked_of(situation):
+    """The finding of a situation, and the service that is asked about."""
+    found = FOUND[situation.found]
+    service = SERVICES[situation.service]
+    return found, replace(service, all_users_scope=situation.scope, **found.of_service)
+
+
+def verdict_of(situation, asked, at):
+    verdict = FOUND[situation.found].verdict(asked, at)
+    return replace(verdict, deployment=situation.deployment)
+
+
 def answer(situation, at):
     """What the monitor decides of a situation at an instant; None: nothing."""
     if nothing_has_a_vote(situation, at):
         return None
-    found = FOUND[situation.found]
-    asked = replace(
-        SERVICES[situation.service], all_users_scope=situation.scope, **found.of_service
-    )
-    verdict = replace(found.verdict(asked, at), deployment=situation.deployment)
-    decision = decided(verdict, asked, **found.settings)
+    found, asked = asked_of(situation)
+    decision = decided(verdict_of(situation, asked, at), asked, **found.settings)
     assert decision.at == at
     return Owed(*(getattr(decision, name) for name in Owed._fields))
 
@@ -328,6 +339,29 @@ def test_every_core_service_is_written_out_with_every_deployment_and_a_window():
 def test_it_says_of_every_word_what_it_means():
     told = {line.strip().split("  ")[0] for line in TEXT.split("code  |")[0].splitlines()}
     assert told >= {*FOUND, *WINDOWS}
+
+
+# --------------------------------------------------------------------------- and the page
+
+SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "draw_policy.py"))
+
+
+def test_the_page_says_of_every_rule_the_reasons_it_gives_and_no_other():
+    given = {SCRIPT["rule_name"](rule): set() for rule in RULES}
+    at = INSTANTS[0].at
+    for situation in SITUATIONS:
+        found, asked = asked_of(situation)
+        verdict = verdict_of(situation, asked, at)
+        for rule in RULES:
+            reason = rule(verdict, asked, PolicySettings(**found.settings))
+            if reason is not None:
+                given[SCRIPT["rule_name"](rule)].add(reason)
+                break
+    said = {
+        name: {reason for _, reasons in lines for reason in reasons}
+        for name, lines in SCRIPT["FOUND"].items()
+    }
+    assert said == given
 
 
 # --------------------------------------------------------------------------- how it is read
