@@ -36,7 +36,10 @@ FOUND: dict[str, tuple[tuple[str, tuple[Reason, ...]], ...]] = {
         ),
         ("it has never worked as it is configured here", (Reason.NEVER_WORKED,)),
         ("what users can do without is slow or fails", (Reason.DEGRADED,)),
-        ("trial orders fail, too few to speak for everyone", (Reason.UNCONFIRMED,)),
+        (
+            "all that is tried fails, but that is too few to speak for everyone",
+            (Reason.UNCONFIRMED,),
+        ),
     ),
     "degraded": (("only checks fail that users can do without", (Reason.DEGRADED,)),),
     "everyone": (
