@@ -21,6 +21,7 @@ the decision records it. Nothing here reads a clock: a decision is made at the v
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -231,8 +232,24 @@ def _wide(verdict: Verdict, service: Service, settings: PolicySettings) -> Decis
     extent = verdict.extent
     counted = extent.dimension is not Dimension.VANTAGE and extent.sampled > 0
     wide = counted and extent.failing / extent.sampled >= share
-    group = extent.dimension is Dimension.GROUP
-    return DecisionReason.WIDE_PARTIAL if wide or group else None
+    return DecisionReason.WIDE_PARTIAL if wide or _whole_group(verdict, service) else None
+
+
+def _whole_group(verdict: Verdict, service: Service) -> bool:
+    """Whether a backend group fails whole, told as such or as one of several failing targets.
+
+    A group of a single target is that target.
+    """
+    extent = verdict.extent
+    if extent.dimension is not Dimension.TARGET:
+        return extent.dimension is Dimension.GROUP
+    failing = set(extent.members)
+    groups: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for check in service.checks:
+        for target in check.targets if check.name in verdict.checks else ():
+            if target.group and target.deployment is verdict.deployment:
+                groups[check.name, target.group].add(target.name)
+    return any(len(names) > 1 and names <= failing for names in groups.values())
 
 
 Rule = Callable[[Verdict, Service, PolicySettings], DecisionReason | None]

@@ -381,6 +381,34 @@ def test_a_target_has_its_tenants_group_deployment_and_canary(read):
     assert (bolt.group, bolt.deployment, bolt.canary) == ("green", Deployment.ON_PREMISE, True)
 
 
+DEPLOYED = """\
+tenants:
+  acme: {}
+  bolt: {deployment: version_6}
+services:
+  orders:
+    checks:
+      - {name: taking, url: "https://{tenant}.example.com/orders"}
+      - {name: confirming, url: "https://{tenant}.example.com/x", deployments: {acme: on_premise}}
+      - {name: printing, url: "https://{tenant}.example.com/print", deployment: desktop,
+         deployments: {bolt: hosted}}
+      - {name: desktop, url: "https://desk.example.com/", deployment: desktop}
+      - {name: status, url: "https://status.example.com/"}
+"""
+
+
+def test_what_is_excluded_is_said_of_a_tenant_a_check_or_one_target_and_the_nearest_holds(read):
+    checks = read(DEPLOYED).estate.services[0].checks
+    said = {each.name: [str(target.deployment) for target in each.targets] for each in checks}
+    assert said == {
+        "taking": ["hosted", "version_6"],
+        "confirming": ["on_premise", "version_6"],
+        "printing": ["desktop", "hosted"],
+        "desktop": ["desktop"],
+        "status": ["hosted"],
+    }
+
+
 @pytest.mark.parametrize("written", ["off", "'off'", "${SHARE:-off}"])
 def test_wide_share_can_be_off(read, written):
     [service] = read(f"{MINIMAL}    wide_share: {written}\n").estate.services

@@ -235,6 +235,36 @@ class TestOneIncidentPerSubject:
         day.runs_until("10:40")
         assert [i.subject for i in day.incidents] == ["v1:crm:on_premise:all", "v1:crm:some"]
 
+    @pytest.mark.parametrize(
+        ("well", "reason"), [((), DecisionReason.WIDE_PARTIAL), (("t6",), DecisionReason.PARTIAL)]
+    )
+    def test_a_whole_group_is_wide_also_when_another_target_fails_with_it(self, well, reason):
+        all_thirty = tenants(30)
+        blue = [name for name, group in all_thirty.items() if group == "blue"]
+        day = Day("Tue 2026-11-24 01:50", estate(service("crm", check(of=all_thirty))))
+        failing = {*blue, "t1"} - set(well)
+        day.fails("crm", "02:00:01", until="02:20", target=failing)
+        day.runs_until("02:15")
+        (incident,) = day.incidents
+        assert set(incident.extent.members) == failing
+        assert incident.reason is reason
+
+    def test_at_night_an_excluded_target_is_held_and_the_hosted_one_beside_it_pages(self):
+        confirming = check("orders", "confirming")
+        (shared,) = confirming.targets
+        own = replace(confirming, targets=(replace(shared, deployment=Deployment.ON_PREMISE),))
+        day = Day("Tue 2026-11-24 01:50", estate(service("orders", check("orders"), own)))
+        day.breaks(day.mono("02:00"), day.mono("04:00"), refused, lambda c: of_check(c, own.name))
+        day.breaks(day.mono("02:30"), day.mono("04:00"), refused, of("orders"))
+        day.runs_until("03:00")
+        reasons = [(i.reason, i.priority) for i in day.incidents]
+        assert reasons == [
+            (DecisionReason.ON_PREMISE, Priority.STANDARD),
+            (DecisionReason.ALL_USERS, Priority.CRITICAL),
+        ]
+        assert [due for _, due in day.told("desk")] == ["Tue 08:30:00"]
+        assert [action for action, _ in day.told("pager")] == ["trigger"]
+
     @pytest.mark.parametrize("seed", range(6))
     def test_a_share_that_just_passed_still_names_its_errors(self, seed):
         one = estate(service("crm", check()), places={"london": "net-a"})

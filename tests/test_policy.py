@@ -84,6 +84,7 @@ def test_on_the_substitute_day_for_boxing_day_crm_down_for_all_goes_to_on_call()
     decision = decided(down_for_all(CRM, london("Mon 2026-12-28 11:00")), CRM)
     assert (decision.priority, decision.route) == (CRITICAL, ON_CALL)
     assert decision.closed_reason is ClosedReason.BANK_HOLIDAY
+    assert decision.respond_by == london("Mon 2026-12-28 13:00")
 
 
 def test_on_easter_monday_sites_down_for_one_of_forty_tenants_is_held_until_tuesday():
@@ -93,34 +94,36 @@ def test_on_easter_monday_sites_down_for_one_of_forty_tenants_is_held_until_tues
     assert decision.notify_at == london("Tue 2026-04-07 08:30")
 
 
-@pytest.mark.parametrize(
-    ("when", "fold", "respond_by"),
-    [
-        ("Sat 2026-10-24 23:50", 0, "2026-10-25 00:50"),
-        ("Sun 2026-10-25 00:30", 0, "2026-10-25 01:30"),
-        ("Sun 2026-10-25 01:30", 0, "2026-10-25 02:30"),
-        ("Sun 2026-10-25 01:30", 1, "2026-10-25 03:30"),
-        ("Sun 2026-03-29 00:30", 0, "2026-03-29 02:30"),
-    ],
-)
-def test_two_hours_are_two_real_hours_when_the_clocks_change(when, fold, respond_by):
-    at = london(when, fold)
-    decision = decided(down_for_all(CRM, at), CRM)
-    assert decision.respond_by == utc(respond_by) == at + 2 * HOUR
+def due(when, fold=0):
+    """When a response is due for a CRM that is down for all, and how the sentence says it."""
+    decision = decided(down_for_all(CRM, london(when, fold)), CRM)
     assert decision.route == ON_CALL
+    assert decision.respond_by == london(when, fold) + 2 * HOUR
+    _, said = decision.sentence.split("a response is due by ")
+    return decision.respond_by, said
 
 
-@pytest.mark.parametrize(
-    ("when", "said"),
-    [
-        ("Sat 2026-10-24 23:50", "01:50 BST on Sun 25 Oct 2026"),
-        ("Sun 2026-10-25 00:30", "01:30 GMT on Sun 25 Oct 2026"),
-        ("Sun 2026-03-29 00:30", "03:30 BST on Sun 29 Mar 2026"),
-    ],
-)
-def test_the_sentence_tells_apart_the_hour_that_comes_twice(when, said):
-    sentence = decided(down_for_all(CRM, london(when)), CRM).sentence
-    assert sentence.endswith(f"a response is due by {said}.")
+def test_saturday_ten_to_midnight_is_due_ten_minutes_before_the_clocks_go_back():
+    respond_by, said = due("Sat 2026-10-24 23:50")
+    assert respond_by == utc("2026-10-25 00:50") == utc("2026-10-25 01:00") - HOUR / 6
+    assert said == "01:50 BST on Sun 25 Oct 2026."
+
+
+def test_sunday_half_past_midnight_is_due_at_half_past_one_once_the_clocks_have_gone_back():
+    respond_by, said = due("Sun 2026-10-25 00:30")
+    assert respond_by == utc("2026-10-25 01:30")
+    assert said == "01:30 GMT on Sun 25 Oct 2026."
+
+
+@pytest.mark.parametrize(("fold", "said"), [(0, "02:30 GMT"), (1, "03:30 GMT")])
+def test_half_past_one_comes_twice_and_each_has_its_own_two_hours(fold, said):
+    assert due("Sun 2026-10-25 01:30", fold)[1] == f"{said} on Sun 25 Oct 2026."
+
+
+def test_sunday_half_past_midnight_is_due_at_half_past_three_when_the_clocks_go_forward():
+    respond_by, said = due("Sun 2026-03-29 00:30")
+    assert respond_by == utc("2026-03-29 02:30")
+    assert said == "03:30 BST on Sun 29 Mar 2026."
 
 
 def test_on_premise_order_confirmation_down_for_all_at_night_is_held_and_says_why():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import runpy
 from dataclasses import fields
 from datetime import date
 from itertools import product
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from monitor import policy
+from monitor.config import dates
 from monitor.model import (
     ClosedReason,
     DecisionReason,
@@ -132,24 +135,53 @@ def test_a_proclaimed_holiday_is_named_in_the_sentence():
 
 # --------------------------------------------------------------------------- the documentation
 
-DOCUMENTED = (Path(__file__).parents[1] / "docs" / "policy.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[1] / "docs"
+DOCUMENTED = (DOCS / "policy.md").read_text(encoding="utf-8")
+SCRIPT = runpy.run_path(str(DOCS / "draw_policy.py"))
 
 
-def told_words(urgency, *, is_open):
-    route = policy.ROUTES[urgency, is_open]
-    return " + ".join(role.value for role in route.roles) + (", held" if route.held else "")
+def section(heading):
+    """What the page says under a heading."""
+    _, rest = DOCUMENTED.split(f"\n## {heading}\n")
+    return rest.split("\n## ")[0]
 
 
-def test_the_documented_routes_are_those_of_the_tables():
-    rows = [
-        f"| `{reason.value}` | {urgency.value} | {told_words(urgency, is_open=True)} "
-        f"| {told_words(urgency, is_open=False)} |"
-        for reason, urgency in policy.URGENCY.items()
-    ]
-    assert "\n".join(rows) in DOCUMENTED
+def test_the_tables_of_the_page_are_current():
+    assert SCRIPT["drawn"]() == DOCUMENTED, "run docs/draw_policy.py"
 
 
-def test_every_reason_is_explained_and_every_setting_documented():
-    explained = DOCUMENTED.split("## What is found")[1].split("## Who is told")[0]
-    assert all(f"`{reason.value}`" in explained for reason in DecisionReason)
-    assert all(f"`policy.{field.name}`" in DOCUMENTED for field in fields(PolicySettings))
+def test_every_table_has_its_place_in_the_page_once():
+    assert sorted(re.findall(r"<!-- drawn: (\w+) -->", DOCUMENTED)) == sorted(SCRIPT["TABLES"])
+
+
+@pytest.mark.parametrize(
+    ("drawn", "stale"),
+    [
+        ("`wide_partial` | told at once", "`wide_partial` | standard"),
+        ("08:30 to 17:00", "09:00 to 17:00"),
+        ("| `policy.response_target` | 2h |", "| `policy.response_target` | 4h |"),
+        ("Mon 6 Apr 2026", "Tue 7 Apr 2026"),
+    ],
+)
+def test_a_stale_table_is_noticed(drawn, stale, tmp_path):
+    assert drawn in DOCUMENTED
+    page = tmp_path / "policy.md"
+    page.write_text(DOCUMENTED.replace(drawn, stale), encoding="utf-8")
+    script = SCRIPT["drawn"].__globals__
+    kept, script["PAGE"] = script["PAGE"], page
+    try:
+        assert SCRIPT["drawn"]() == DOCUMENTED != page.read_text(encoding="utf-8")
+    finally:
+        script["PAGE"] = kept
+
+
+def test_the_page_says_who_is_told_of_every_reason_and_when_it_is_found():
+    told = section("Who is told, and when")
+    assert all(told.count(f"`{reason.value}`") >= 2 for reason in DecisionReason)
+
+
+def test_the_page_names_every_setting_and_the_years_it_knows():
+    named = section("Settings")
+    assert all(f"`policy.{field.name}`" in named for field in fields(PolicySettings))
+    years = f"known from {dates.FIRST_YEAR} to {dates.LAST_YEAR}"
+    assert years in " ".join(section("When support is open").split())

@@ -17,7 +17,7 @@ from monitor.config import crosschecks, dates, windows
 from monitor.config.addresses import expanded, placeholders
 from monitor.config.crosschecks import near_words, rules_of, tenants_of, variables_of
 from monitor.config.kinds import Kinded
-from monitor.config.shape import Document, History, ServiceShape
+from monitor.config.shape import Document, History, ServiceShape, TenantShape
 from monitor.config.tree import Node
 from monitor.config.variables import Substituted
 from monitor.hours import Calendar
@@ -26,6 +26,7 @@ from monitor.model import (
     SHARED,
     Channel,
     Check,
+    Deployment,
     Estate,
     EvidenceKind,
     Need,
@@ -176,14 +177,19 @@ def _control(read: Kinded) -> Check:
 
 def _targets(read: Kinded, document: Document) -> tuple[Target, ...]:
     if not placeholders(read.options.url):
-        return (_shared_target(read),)
+        return (_shared_target(read, read.own.deployment),)
     return tuple(_target(read, name, document) for name in tenants_of(read, document))
 
 
-def _shared_target(read: Kinded) -> Target:
+def _shared_target(read: Kinded, deployment: Deployment | None = None) -> Target:
     url = read.options.url
-    printed = fingerprint(read.kind, url, read.options)
-    return Target(crosschecks.SHARED_TARGET, SHARED, url, fingerprint=printed)
+    return Target(
+        name=crosschecks.SHARED_TARGET,
+        tenant=SHARED,
+        address=url,
+        deployment=deployment or Deployment.HOSTED,
+        fingerprint=fingerprint(read.kind, url, read.options),
+    )
 
 
 def _target(read: Kinded, tenant: str, document: Document) -> Target:
@@ -194,10 +200,17 @@ def _target(read: Kinded, tenant: str, document: Document) -> Target:
         tenant=tenant,
         address=url,
         group=shape.group,
-        deployment=shape.deployment,
+        deployment=_deployment(read, tenant, shape),
         canary=shape.canary,
         fingerprint=fingerprint(read.kind, url, read.options),
     )
+
+
+def _deployment(read: Kinded, tenant: str, shape: TenantShape) -> Deployment:
+    """Where a tenant's target runs: as is said of it, else of its check, else of the tenant."""
+    of_target: Deployment | None = read.own.deployments.get(tenant)
+    of_check: Deployment | None = read.own.deployment
+    return of_target or of_check or shape.deployment
 
 
 def _channels(document: Document) -> tuple[Channel, ...]:

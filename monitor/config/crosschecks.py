@@ -278,6 +278,11 @@ def _check(
 def _shared_target(check: Kinded, path: Path, case: Case) -> None:
     if check.own.tenants is not None:
         case.findings.add((*path, "tenants"), "have no part in the url: write {tenant} into it")
+    if check.own.deployments:
+        case.findings.add(
+            (*path, "deployments"),
+            "are tenants', who have no part in the url: write `deployment:` instead",
+        )
     if check.own.evidence is EvidenceKind.MUTATING:
         case.findings.add((*path, "evidence"), _ONLY_CANARIES)
     _url(check.options.url, (*path, "url"), case)
@@ -289,6 +294,12 @@ def _tenant_targets(check: Kinded, path: Path, case: Case) -> None:
         case.findings.add(
             (*path, "url"), "has a place for a tenant, but there is none: add `tenants:`"
         )
+    for name in check.own.deployments:
+        if name not in tenants:
+            case.findings.add(
+                (*path, "deployments", name),
+                f"is no tenant of this check: remove it{near_words(name, tenants)}",
+            )
     canaries = all(case.document.tenants[each].canary for each in tenants)
     if check.own.evidence is EvidenceKind.MUTATING and not canaries:
         case.findings.add((*path, "evidence"), _ONLY_CANARIES)

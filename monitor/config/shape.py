@@ -239,6 +239,8 @@ class CheckShape(ProbeShape):
     """What a check says of itself, beside its kind's options."""
 
     tenants: Names | None = None
+    deployment: Deployment | None = None
+    deployments: dict[Name, Deployment] = Field(default_factory=dict)
     need: Need = Need.BLOCKING
     evidence: EvidenceKind = EvidenceKind.ACTIVE
     real_users: Flag = False
