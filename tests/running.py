@@ -49,9 +49,9 @@ services:
         url: {crm}/{{tenant}}/sign-in
         expect: {{body_contains: ["Sign in to Prospect CRM"]}}
 history: {{record: "{folder}/results.jsonl"}}
+{more}
 channels:
-  pager:
-    {{kind: webhook, roles: [on_call, service_desk], url: "{hook}", secret: "${{TEST_SECRET}}"}}
+{channels}
 """
 
 
@@ -61,8 +61,12 @@ def free_port():
         return server.getsockname()[1]
 
 
-def write_config(folder, ports, hook, *, database=None, more_rules=""):
-    """A configuration for the estate at `ports`; returns its path and the monitor's URL."""
+def write_config(folder, ports, hook, *, database=None, more_rules="", hooks=None, more=""):
+    """A configuration for the estate at `ports`; returns its path and the monitor's URL.
+
+    `hooks` names the webhooks by role, where `hook` is not for everybody.
+    """
+    hooks = hooks or {"on_call, service_desk": hook}
     port = free_port()
     path = folder / "checks.yaml"
     path.write_text(
@@ -74,6 +78,12 @@ def write_config(folder, ports, hook, *, database=None, more_rules=""):
             hook=hook,
             tenants="\n".join(f"  {name}: {{group: {group}}}" for name, group in GROUPS.items()),
             more_rules=more_rules,
+            more=more,
+            channels="".join(
+                f'  channel-{number}: {{kind: webhook, roles: [{roles}], url: "{url}",'
+                ' secret: "${TEST_SECRET}"}\n'
+                for number, (roles, url) in enumerate(hooks.items(), 1)
+            ),
             folder=folder,
         )
     )
@@ -171,17 +181,17 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def monitor(path, url):
-    """The program on a configuration, until the block ends; killed if it is still there."""
+async def monitor(path, url, *, ahead=0.0):
+    """The program on a configuration, until the block ends; killed if it is still there.
+
+    Its clock stands `ahead` by so many seconds.
+    """
     log = path.parent / "monitor.log"
     with log.open("ab") as out:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "monitor",
-            "run",
-            "--config",
-            str(path),
+            *(("tests.ahead", str(path), str(ahead)) if ahead else ("monitor", "run", "-c", path)),
             env=environment(),
             cwd=ROOT,
             stdout=out,

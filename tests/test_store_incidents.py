@@ -12,18 +12,31 @@ import pytest
 
 from monitor.model import (
     Change,
+    Digest,
     Dimension,
     EventKind,
     Extent,
     Impact,
     IncidentState,
     Interval,
+    Message,
     Outage,
     VerdictReason,
 )
 from monitor.store import DuplicateIncident, StaleChange, StoreError
 from monitor.store.rows import INCIDENTS
-from tests.store_fixtures import T0, after, incident, line, moved, notice, opened, opening, result
+from tests.store_fixtures import (
+    LEASE,
+    T0,
+    after,
+    incident,
+    line,
+    moved,
+    notice,
+    opened,
+    opening,
+    result,
+)
 from tests.store_outside import execute
 
 RESOLVED = {"state": IncidentState.RESOLVED, "resolved_at": after(900)}
@@ -262,3 +275,53 @@ async def test_an_outage_of_a_release_that_kept_no_starts_is_read_without_them(d
         was = {name: value for name, value in json.loads(body).items() if name != "starts"}
         execute(database_url, f"UPDATE outage SET body = '{json.dumps(was)}'")
         assert await store.open_outages() == [replace(one, starts=())]
+
+
+# --------------------------------------------------------------------------- digests
+
+
+def digest_of(opening_, *notices):
+    return Change(digest=Digest(opening_, after(-3600), opening_), notices=notices)
+
+
+def told(key):
+    """A notice about no single incident."""
+    message = Message("Since support closed: ...", ("#1 ...",), None)
+    return replace(notice(incident(), "desk"), incident_id=None, key=key, message=message)
+
+
+async def test_a_digest_is_written_once_with_what_it_owes(database_url):
+    async with opened(database_url) as store:
+        assert await store.last_digest() is None
+        await store.commit(digest_of(T0, told("one")))
+        await store.commit(digest_of(T0, told("two")))
+        await store.commit(digest_of(after(86_400), told("three")))
+        assert await store.last_digest() == after(86_400)
+        claimed = await store.claim(after(1), lease=LEASE, limit=9)
+        assert {(n.key, n.incident_id, n.message.incident) for n in claimed} == {
+            ("one", None, None),
+            ("three", None, None),
+        }
+
+
+async def test_since_then_is_what_was_reported_resolved_or_is_still_open(database_url):
+    late = after(3600)
+    async with opened(database_url) as store:
+        old_and_over = incident(1, "a", **RESOLVED)
+        old_and_open = incident(2, "b")
+        over_since = incident(3, "c", **{**RESOLVED, "resolved_at": late})
+        new = incident(4, "d", **{**RESOLVED, "reported_at": late, "resolved_at": after(3700)})
+        for one in (old_and_over, old_and_open, over_since, new):
+            await store.commit(opening(one))
+        assert await store.incidents_since(late) == [old_and_open, over_since, new]
+
+
+async def test_the_timelines_of_some_come_back_in_order(database_url):
+    one, other = incident(1, "a"), incident(2, "b")
+    async with opened(database_url) as store:
+        await store.commit(opening(one))
+        await store.commit(opening(other))
+        await store.commit(Change(events=(line(one, EventKind.NOTED, "more"),)))
+        texts = [event.text for event in await store.timelines([one.id])]
+        assert texts == ["opened", "more"]
+        assert await store.timelines([]) == []

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -18,6 +18,7 @@ from monitor.model import (
     CheckState,
     EventKind,
     Evidence,
+    Handover,
     Impact,
     IncidentState,
     Interval,
@@ -485,6 +486,21 @@ async def test_the_page_of_an_incident_shows_all_that_belongs_to_it(web, store):
     assert 'href="https://runbooks.example/sign-in"' in page
     assert "CN=crm.example, issued by CN=Example CA" in page
     assert "All users of Prospect 365 CRM." in page
+
+
+async def test_what_was_handed_over_is_shown_until_it_is_accepted(web, store):
+    closed = datetime(2026, 11, 26, 17, 0, tzinfo=UTC)
+    handover = Handover(closed, closed + timedelta(minutes=15))
+    await keep(store, 1, handover=handover)
+    taken = replace(handover, accepted_by="Sam", accepted_at=closed + timedelta(minutes=3))
+    await keep(store, 2, subject="v1:sites:all", handover=taken)
+    waiting, accepted = [
+        re.sub("<[^>]+>", "", (await web.get(f"/incidents/{number}")).text) for number in (1, 2)
+    ]
+    assert "to be accepted by 2026-11-26 17:15:00 UTC" in waiting
+    assert "accepted by Sam at 2026-11-26 17:03:00 UTC" in accepted
+    told = (await web.get("/api/v1/incidents/2")).json()["handover"]
+    assert (told["accepted_by"], told["paged_at"]) == ("Sam", None)
 
 
 async def test_linked_incidents_name_each_other_on_their_pages_and_in_the_api(web, store):

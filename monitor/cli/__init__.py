@@ -21,6 +21,7 @@ from rich.console import Console
 
 from monitor import __version__
 from monitor.cli import ask, explaining, probing, showing
+from monitor.clock import real_clock
 from monitor.config import Config, ConfigError, load
 from monitor.incident import IllegalTransition
 from monitor.web.schemas import Acknowledgement
@@ -74,7 +75,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> N
     loaded = _loaded_for(config, as_json=as_json)
     for warning in loaded.warnings:
         ERR.print(f"warning: {warning}", markup=False)
-    raise typer.Exit(serve(loaded))
+    raise typer.Exit(serve(loaded, real_clock()))
 
 
 @app.command()

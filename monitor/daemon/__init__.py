@@ -33,7 +33,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from ulid import ULID
 
 from monitor import detection, hours
-from monitor.clock import Clock, Now, real_clock
+from monitor.clock import Clock, Now
 from monitor.config import Config
 from monitor.daemon.descriptors import raise_limit
 from monitor.daemon.listener import Listener, bind
@@ -75,18 +75,18 @@ class Started:
     store: Store
 
 
-def serve(config: Config) -> int:
+def serve(config: Config, clock: Clock) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code: 0, 1 after a failure, 2 cannot start."""
     logs = Logs()
     logs.start()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(config, logs))
+            return runner.run(_serve(config, clock, logs))
     finally:
         logs.stop()
 
 
-async def _serve(config: Config, logs: Logs) -> int:
+async def _serve(config: Config, clock: Clock, logs: Logs) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     forced = threading.Timer(_GONE_WITHIN, _end_by_force, (logs,))
@@ -100,7 +100,7 @@ async def _serve(config: Config, logs: Logs) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop)
     try:
-        await run(config, real_clock(), stop=stop, started=_say_started)
+        await run(config, clock, stop=stop, started=_say_started)
     except CannotStart as error:
         LOG.error("cannot start", reason=str(error))
         return 2

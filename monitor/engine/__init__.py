@@ -329,15 +329,17 @@ class Engine:
         return None
 
     async def acknowledge(self, number: int, by: str) -> Incident:
-        """Acknowledge an incident; returns once it is committed.
+        """Acknowledge an incident, or accept one handed over; returns once it is committed.
 
         Raises `KeyError` when no open incident has the number and
-        `monitor.incident.IllegalTransition` when it was acknowledged before.
+        `monitor.incident.IllegalTransition` when somebody has it already.
         """
-        incident, change = judge.acknowledge(self._mind, number, by, self._clock.now())
+        now = self._clock.now()
+        incident, change = judge.acknowledge(self._mind, number, by, now)
         await asyncio.shield(self._writing.change(change))
-        seconds = (self._clock.wall() - incident.reported_at).total_seconds()
-        self._metrics.incident_acknowledged(incident, seconds)
+        if incident.acknowledged_at == now.at:
+            seconds = (now.at - incident.reported_at).total_seconds()
+            self._metrics.incident_acknowledged(incident, seconds)
         return incident
 
 

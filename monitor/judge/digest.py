@@ -33,7 +33,7 @@ def digest(mind: Mind, since: datetime, incidents: Sequence[Incident], now: Now)
     opening = hours.opened_at(mind.calendar, now.at) or now.at
     mind.digested = opening
     lines = tuple(wording.digest_line(incident) for incident in incidents)
-    made = Digest(opening, since, now.at, lines)
+    made = Digest(opening, since, now.at)
     headline = wording.digest_headline(since, incidents)
     desks = [channel for channel in mind.channels if Role.SERVICE_DESK in channel.roles]
     message = Message(headline, lines, None, {"Incidents": f"{mind.public_url}/"})

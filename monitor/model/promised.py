@@ -197,7 +197,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What the service desk was told when support opened at `opening`, of what was since `since`.
+    """That the service desk was told, at the opening of support `opening`, of what was `since`.
 
     There is one for every opening that found somebody watching, also where nothing was to tell.
     """
@@ -205,7 +205,6 @@ class Digest:
     opening: datetime
     since: datetime
     made_at: datetime
-    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

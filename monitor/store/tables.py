@@ -174,7 +174,7 @@ class NoticeRow(Row, table=True):
 
 
 class DigestRow(Row, table=True):
-    """What the service desk was told at an opening of support: once."""
+    """That the service desk was told at an opening of support: once."""
 
     __tablename__ = "digest"
     opening: datetime = Field(sa_type=UtcInstant, primary_key=True)

@@ -123,6 +123,16 @@ class ErrorShape(Shape):
     count: int
 
 
+class HandoverShape(Shape):
+    """Support closed over an acknowledged incident, which on-call is to accept."""
+
+    closed_at: datetime
+    accept_by: datetime = Field(description="Nobody having accepted it by then pages")
+    accepted_by: str | None
+    accepted_at: datetime | None
+    paged_at: datetime | None
+
+
 class IncidentSummary(Shape):
     """One incident."""
 
@@ -152,6 +162,7 @@ class IncidentSummary(Shape):
     recovered: IntervalShape | None
     watch_until: datetime | None = Field(description="Until when recovery is watched")
     resolved_at: datetime | None
+    handover: HandoverShape | None = Field(description="Null while it was not handed over")
     linked: list[str] = Field(description="Ids of related incidents, each of which names this one")
     paged_with: str | None = Field(
         description="Id of the incident whose page it shares, which holds its notices; or null"
