@@ -10,22 +10,26 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Date, DateTime, Time
 
 import monitor
-from monitor.store import StoreTooNew, StoreUnavailable, open_reader, open_store
+from monitor.model import Change, Unobserved, UnobservedReason
+from monitor.store import StoreTooNew, StoreUnavailable, open_reader, open_store, writes
 from monitor.store.migrate import SCRIPTS, copy_path, migrate
-from monitor.store.place import place_of, reading
+from monitor.store.place import make_room, place_of, reading, writing
 from monitor.store.tables import Row
-from tests.store_fixtures import CLOCK, incident, notice, opened, opening, result
+from tests.store_fixtures import CLOCK, after, incident, notice, opened, opening, result
 from tests.store_outside import execute, file_of
 
+HEAD = ScriptDirectory(str(SCRIPTS)).get_current_head()
+LATER = "9999"
 NEXT = '''"""A revision made for a test."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{revision}"
+down_revision = "{before}"
 
 
 def upgrade():
@@ -42,10 +46,37 @@ def next_release(tmp_path):
     def scripts(more="pass"):
         folder = tmp_path / "migrations"
         shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "r0002_next.py").write_text(NEXT.format(more=more))
+        text = NEXT.format(revision=LATER, before=HEAD, more=more)
+        (folder / "versions" / f"r{LATER}_next.py").write_text(text)
         return folder
 
     return scripts
+
+
+OLDER = sorted(
+    script.revision
+    for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()
+    if script.revision != HEAD
+)
+
+
+def release(folder, head):
+    """The migrations of the release whose latest revision was `head`."""
+    scripts = folder / f"release-{head}"
+    shutil.copytree(SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in (scripts / "versions").glob("r*.py"):
+        if file.name[1:5] > head:
+            file.unlink()
+    return scripts
+
+
+def written_by_hand(place, change):
+    """A lease and a change written into tables that this release would not open."""
+    engine = writing(place)
+    with engine.begin() as connection:
+        writes.take_lease(connection, "an older release", after(-90))
+        writes.commit(connection, change)
+    engine.dispose()
 
 
 async def populated(url):
@@ -95,15 +126,15 @@ async def test_a_newer_database_is_refused_and_left_alone(database_url, next_rel
         open_store(database_url, clock=CLOCK, holder="test"),
         open_reader(database_url),
     ):
-        with pytest.raises(StoreTooNew, match=r"revision 0002.*run the release that wrote it"):
+        with pytest.raises(StoreTooNew, match=rf"revision {LATER}.*run the release that wrote it"):
             await opening_it
-    assert revision(database_url) == "0002"
+    assert revision(database_url) == LATER
 
 
 async def test_an_older_database_is_migrated_with_all_it_holds(database_url, next_release):
     one = await populated(database_url)
     migrate(place_of(database_url), next_release())
-    assert revision(database_url) == "0002"
+    assert revision(database_url) == LATER
     assert execute(database_url, "SELECT id, colour FROM incident") == [(one.id, "red")]
     for table in ("timeline_event", "notice", "evidence", "result"):
         assert execute(database_url, f"SELECT count(*) FROM {table}") == [(1,)]
@@ -127,12 +158,31 @@ async def test_the_rules_of_the_tables_survive_a_migration(database_url, next_re
         )
 
 
+@pytest.mark.parametrize("revision_of_old", OLDER)
+async def test_every_older_release_is_brought_up_with_its_open_incident(
+    database_url, tmp_path, revision_of_old
+):
+    one, place = incident(), place_of(database_url)
+    make_room(place)
+    migrate(place, release(tmp_path, revision_of_old))
+    assert revision(database_url) == revision_of_old
+    written_by_hand(place, opening(one, notice(one), evidence=(result(),)))
+    gap = Unobserved("g1", after(-60), after(0), UnobservedReason.NOT_RUNNING)
+    async with opened(database_url) as store:
+        assert revision(database_url) == HEAD
+        assert await store.open_incidents() == [one]
+        record = await store.incident(1)
+        assert (len(record.events), len(record.evidence), len(record.notices)) == (1, 1, 1)
+        await store.commit(Change(unobserved=(gap,)))
+        assert (await store.period(after(-90), after(90))).unobserved == (gap,)
+
+
 async def test_a_copy_is_made_before_an_older_file_is_migrated(sqlite_url, next_release):
     one = await populated(sqlite_url)
     migrate(place_of(sqlite_url), next_release())
-    copy = copy_path(file_of(sqlite_url), "0001")
-    assert copy.name == "monitor.db.revision-0001"
-    assert revision(f"sqlite:///{copy}") == "0001"
+    copy = copy_path(file_of(sqlite_url), HEAD)
+    assert copy.name == f"monitor.db.revision-{HEAD}"
+    assert revision(f"sqlite:///{copy}") == HEAD
     async with opened(f"sqlite:///{copy}") as old:
         assert await old.open_incidents() == [one]
 
@@ -141,9 +191,9 @@ async def test_a_current_database_is_not_copied_again(sqlite_url, next_release):
     await populated(sqlite_url)
     scripts = next_release()
     migrate(place_of(sqlite_url), scripts)
-    copy_path(file_of(sqlite_url), "0001").unlink()
+    copy_path(file_of(sqlite_url), HEAD).unlink()
     migrate(place_of(sqlite_url), scripts)
-    assert not copy_path(file_of(sqlite_url), "0001").exists()
+    assert not copy_path(file_of(sqlite_url), HEAD).exists()
 
 
 @pytest.mark.parametrize(
@@ -157,7 +207,7 @@ async def test_a_migration_that_goes_wrong_changes_nothing(database_url, next_re
     one = await populated(database_url)
     with pytest.raises((StoreUnavailable, RuntimeError), match=said):
         migrate(place_of(database_url), next_release(more))
-    assert revision(database_url) == "0001"
+    assert revision(database_url) == HEAD
     async with opened(database_url) as store:
         record = await store.incident(1)
         assert (record.incident, len(record.events), len(record.evidence)) == (one, 1, 1)
@@ -168,7 +218,7 @@ async def test_a_migration_that_leaves_dangling_rows_is_undone(sqlite_url, next_
     more = """op.execute("UPDATE notice SET incident_id = 'nobody'")"""
     with pytest.raises(StoreUnavailable, match="left 1 rows dangling"):
         migrate(place_of(sqlite_url), next_release(more))
-    assert revision(sqlite_url) == "0001"
+    assert revision(sqlite_url) == HEAD
 
 
 async def test_a_damaged_file_is_not_migrated(sqlite_url, next_release):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from monitor.model.concluded import Dimension, Extent, Impact, Interval, Outage
+from monitor.model.concluded import Dimension, Extent, Impact, Interval, Outage, Unobserved
 from monitor.model.decided import DecisionReason, Priority, Role
 from monitor.model.seen import FailureKind, Result
 
@@ -28,7 +28,7 @@ class Incident:
     `recovered` and `watch_until` are set while recovery is watched. `linked` are the ids of related
     incidents, each of which names this one too. `paged` are the channels that were owed a trigger
     of its own; `paged_with` is the id of the incident in whose conversation the other channels
-    that it reaches are told of it, None when there are none.
+    that it reaches are told of it, None when there are none. `false_alarm`: a person said so.
     """
 
     id: str
@@ -62,6 +62,7 @@ class Incident:
     version: int = 1
     paged: tuple[str, ...] = ()
     paged_with: str | None = None
+    false_alarm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +170,8 @@ class Change:
     """All that one move writes, in one transaction, before anything is sent.
 
     `incident` is the incident as it is to be, `was_version` the version it must have now (None
-    when it is new). `evidence` are results kept as long as the incident. Outages are written
-    whether or not an incident goes with them.
+    when it is new). `evidence` are results kept as long as the incident. Outages and
+    what was unobserved are written whether or not an incident goes with them.
     """
 
     incident: Incident | None = None
@@ -179,3 +180,4 @@ class Change:
     evidence: tuple[Result, ...] = ()
     notices: tuple[Notice, ...] = ()
     outages: tuple[Outage, ...] = ()
+    unobserved: tuple[Unobserved, ...] = ()

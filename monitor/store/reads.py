@@ -20,6 +20,7 @@ from monitor.model import (
     Outcome,
     Result,
     TimelineEvent,
+    Unobserved,
 )
 from monitor.store.outbox import UNSENT
 from monitor.store.rows import (
@@ -28,6 +29,7 @@ from monitor.store.rows import (
     INCIDENTS,
     NOTICES,
     OUTAGES,
+    UNOBSERVED_SPANS,
     result_of,
     seen_of,
 )
@@ -40,6 +42,7 @@ from monitor.store.tables import (
     OUTAGE,
     PROVEN,
     RESULT,
+    UNOBSERVED,
 )
 
 
@@ -79,6 +82,21 @@ class OutboxFigures:
     dead: Mapping[str, int]
     sent: int
     oldest_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What is kept of a span of time, each kind in the order it came.
+
+    `outages` and `unobserved` touch it, `incidents` were reported in it. `made_at` is when the
+    database was made, `seen_at` when a holder last signed that it watches.
+    """
+
+    outages: tuple[Outage, ...]
+    incidents: tuple[Incident, ...]
+    unobserved: tuple[Unobserved, ...]
+    made_at: datetime
+    seen_at: datetime
 
 
 def lease(connection: Connection) -> Lease:
@@ -180,6 +198,32 @@ def outages(
     if service is not None:
         statement = statement.where(OUTAGE.c.service == service)
     return [OUTAGES.noun(row) for row in connection.execute(statement)]
+
+
+def period(connection: Connection, since: datetime, until: datetime) -> Period:
+    """What is kept of the time from `since` until `until`."""
+    instance = connection.execute(select(INSTANCE.c.created_at, INSTANCE.c.seen_at)).one()
+    not_over = or_(OUTAGE.c.closed_at.is_(None), OUTAGE.c.closed_at >= since)
+    failed = select(OUTAGE).where(not_over).order_by(OUTAGE.c.detected_at, OUTAGE.c.id)
+    # When an outage began stands in its body, and it may be told of long after.
+    known = [OUTAGES.noun(row) for row in connection.execute(failed)]
+    reported = (
+        select(INCIDENT)
+        .where(INCIDENT.c.reported_at >= since, INCIDENT.c.reported_at < until)
+        .order_by(INCIDENT.c.number)
+    )
+    gaps = (
+        select(UNOBSERVED)
+        .where(UNOBSERVED.c.until >= since, UNOBSERVED.c.since <= until)
+        .order_by(UNOBSERVED.c.since, UNOBSERVED.c.id)
+    )
+    return Period(
+        tuple(o for o in known if (o.began.after or o.began.before) <= until),
+        tuple(INCIDENTS.noun(row) for row in connection.execute(reported)),
+        tuple(UNOBSERVED_SPANS.noun(row) for row in connection.execute(gaps)),
+        instance.created_at,
+        instance.seen_at,
+    )
 
 
 def recent_events(connection: Connection, limit: int) -> list[tuple[Incident, TimelineEvent]]:

@@ -13,7 +13,16 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json
 from sqlalchemy import Row
 
-from monitor.model import CellKey, Incident, Notice, Outage, Outcome, Result, TimelineEvent
+from monitor.model import (
+    CellKey,
+    Incident,
+    Notice,
+    Outage,
+    Outcome,
+    Result,
+    TimelineEvent,
+    Unobserved,
+)
 
 Noun = TypeVar("Noun")
 Values = dict[str, Any]
@@ -86,6 +95,7 @@ NOTICES = Form(
     "last_error",
 )
 OUTAGES = Form(Outage, "id", "unit", "service", "detected_at", "closed_at")
+UNOBSERVED_SPANS = Form(Unobserved, "id", "since", "until", "why", body=False)
 _RESULTS = Form(Result, "id", "outcome", "observed_at", apart="cell")
 
 

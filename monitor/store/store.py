@@ -41,7 +41,7 @@ from monitor.store.place import (
     unavailable,
     writing,
 )
-from monitor.store.reads import IncidentRecord, OutboxFigures
+from monitor.store.reads import IncidentRecord, OutboxFigures, Period
 
 BATCH = 500
 """Results per transaction: what a commit may have to wait for, about 10 ms."""
@@ -191,6 +191,10 @@ class Store:
     async def outages(self, *, service: str | None, since: datetime, limit: int) -> list[Outage]:
         """Up to `limit` that were open at or after `since`, newest first."""
         return await self._read(reads.outages, service, since, limit)
+
+    async def period(self, since: datetime, until: datetime) -> Period:
+        """What is kept of a span of time, on one snapshot: outages, incidents, gaps."""
+        return await self._read(reads.period, since, until)
 
     # ----------------------------------------------------------------- results
 

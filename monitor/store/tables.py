@@ -184,6 +184,16 @@ class OutageRow(Row, table=True):
     body: str = Field(sa_type=Text)
 
 
+class UnobservedRow(Row, table=True):
+    """A span in which nothing was seen of anything."""
+
+    __tablename__ = "unobserved"
+    id: str = Field(primary_key=True)
+    since: datetime = Field(sa_type=UtcInstant)
+    until: datetime = Field(sa_type=UtcInstant)
+    why: str
+
+
 class ResultRow(Row, table=True):
     """A recent result, until it is pruned."""
 
@@ -223,5 +233,6 @@ EVENT = _table(EventRow)
 EVIDENCE = _table(EvidenceRow)
 NOTICE = _table(NoticeRow)
 OUTAGE = _table(OutageRow)
+UNOBSERVED = _table(UnobservedRow)
 RESULT = _table(ResultRow)
 PROVEN = _table(ProvenRow)

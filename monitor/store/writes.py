@@ -18,7 +18,15 @@ from ulid import ULID
 from monitor.model import CellKey, Change, Incident, IncidentState, Outcome, Result
 from monitor.store.errors import DuplicateIncident, StaleChange, StoreHeld
 from monitor.store.reads import Lease
-from monitor.store.rows import EVENTS, EVIDENCE_RESULTS, INCIDENTS, NOTICES, OUTAGES, result_row
+from monitor.store.rows import (
+    EVENTS,
+    EVIDENCE_RESULTS,
+    INCIDENTS,
+    NOTICES,
+    OUTAGES,
+    UNOBSERVED_SPANS,
+    result_row,
+)
 from monitor.store.tables import (
     EVENT,
     EVIDENCE,
@@ -28,6 +36,7 @@ from monitor.store.tables import (
     OUTAGE,
     PROVEN,
     RESULT,
+    UNOBSERVED,
 )
 
 _INSERT: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
@@ -77,13 +86,15 @@ def commit(connection: Connection, change: Change) -> None:
     _insert(connection, NOTICE, [NOTICES.row(notice) for notice in change.notices])
     for outage in change.outages:
         _put_outage(connection, OUTAGES.row(outage))
+    unobserved = [UNOBSERVED_SPANS.row(span) for span in change.unobserved]
+    _insert(connection, UNOBSERVED, unobserved, ignore_known=True)
 
 
 def _written(connection: Connection, change: Change) -> bool:
     """Whether the very same change is there: its commit took, and that was never learned.
 
     Every move of an incident has a version of its own, so the incident tells for all of it.
-    Outages alone are written over.
+    Outages alone are written over, what was unobserved stands as it is.
     """
     if change.incident is not None:
         row = connection.execute(
