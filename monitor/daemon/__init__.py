@@ -201,6 +201,7 @@ async def _run(
         api_token=config.api_token,
         public_url=config.public_url,
         estate=config.estate,
+        zone=config.calendar.zone,
     )
     listener = Listener(app, listening)
     host, port = listening.getsockname()[:2]
