@@ -75,7 +75,7 @@ def figured(month="2026-11", now="2027-01-15 00:00", **known):
         "outages": (),
         "incidents": (),
         "gaps": (),
-        "made_at": LONG_AGO,
+        "watched": {service.name: [(LONG_AGO, None)] for service in ESTATE.services},
         "seen_at": now,
     }
     return figures_of(month_named(month), ZONE, now, **values | known)

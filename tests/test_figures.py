@@ -246,6 +246,12 @@ def test_a_window_of_the_checks_of_a_service_without_a_blocking_one_is_not_the_w
     assert crm.maintenance == timedelta()
 
 
+def test_a_window_of_some_of_the_blocking_checks_is_not_the_whole():
+    two = service("crm", check("crm"), check("crm", "api"))
+    windows = (window(at("23 10:00"), at("23 12:00"), checks=("api",)),)
+    assert of_crm(estate=replace(estate(two), windows=windows)).maintenance == timedelta()
+
+
 def test_a_narrow_window_of_another_month_is_not_remarked_on():
     windows = (window(utc("2026-12-02 10:00"), utc("2026-12-02 12:00"), tenants=("acme",)),)
     assert of_crm(estate=replace(ESTATE, windows=windows)).remarks == ()
@@ -280,9 +286,15 @@ def test_a_service_of_which_we_cannot_tell_is_unobserved_alone(reason):
     assert (crm.unobserved, crm.down, web.unobserved) == (HOUR, timedelta(), timedelta())
 
 
-def test_what_was_before_the_store_is_unobserved():
-    crm = of_crm(made_at=at("11 00:00"))
+def test_what_was_before_a_service_was_watched_is_unobserved():
+    crm, web = figured(watched={"crm": [(at("11 00:00"), None)]}).services
     assert (crm.unobserved, crm.counted) == (10 * DAY, 20 * DAY)
+    assert (web.unobserved, web.uptime()) == (NOVEMBER, None)
+
+
+def test_a_service_that_was_taken_out_for_a_while_was_not_watched_then():
+    spans = [(at("01 00:00"), at("11 00:00")), (at("12 00:00"), None)]
+    assert of_crm(watched={"crm": spans}).unobserved == DAY
 
 
 def test_what_was_after_the_last_signature_is_unobserved():
@@ -297,7 +309,7 @@ def test_a_signature_of_a_moment_ago_stands_for_now():
 
 
 def test_a_month_that_nobody_watched_has_an_unknown_uptime():
-    crm = of_crm(made_at=utc("2026-12-05 00:00"))
+    crm = of_crm(watched={"crm": [(utc("2026-12-05 00:00"), None)]})
     assert (crm.uptime(), crm.coverage(), crm.counted) == (None, 0, timedelta())
 
 
@@ -400,7 +412,7 @@ def test_the_plain_values_of_a_service_are_these():
 
 
 def test_an_unknown_uptime_is_null():
-    written = plain(figured(made_at=utc("2026-12-05 00:00")))["services"][0]
+    written = plain(figured(watched={}))["services"][0]
     assert (written["uptime_percent"], written["coverage_percent"]) == (None, 0)
 
 

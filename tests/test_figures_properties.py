@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.figures.availability import STALE_AFTER, availability_of, watched_in
@@ -60,6 +60,7 @@ def test_spans_are_sets_of_seconds(ones, others, within):
 
 
 @given(SPANS, SPANS)
+@example([(0, 1), (1, 2)], [(5, 6)])
 def test_spans_come_in_their_one_form(ones, others):
     for found in (union(spans(ones), spans(others)), minus(spans(ones), spans(others))):
         assert all(begins < ends for begins, ends in found)
@@ -97,6 +98,7 @@ def worlds(draw):
         gaps=draw(st.lists(PAIRS, max_size=2)),
         planned=draw(st.lists(PAIRS.filter(lambda pair: pair[0] < pair[1]), max_size=2)),
         made=draw(SECONDS),
+        gone=draw(st.none() | SECONDS),
         unsigned=draw(st.integers(0, 100)),
         now=draw(st.integers(1, LASTS + 100)),
     )
@@ -111,6 +113,7 @@ class World:
     gaps: list
     planned: list
     made: int
+    gone: int | None
     unsigned: int
     now: int
 
@@ -120,11 +123,14 @@ class World:
             at(self.now),
             outages=[blind(at(b), None if e is None else at(e)) for b, e in self.blinds],
             gaps=[gap(at(b), at(e)) for b, e in self.gaps],
-            made_at=at(self.made),
+            services={"crm": [(at(self.made), None if self.gone is None else at(self.gone))]},
             seen_at=at(self.now - self.unsigned),
         )
         windows = [window(at(b), at(e), f"w{i}") for i, (b, e) in enumerate(self.planned)]
         return availability_of(CRM, windows, [one for one, *_ in self.told], watched)
+
+    def last_watched(self):
+        return self.now if self.gone is None else self.gone
 
     def lasted(self, so):
         """The seconds of those outages of the blocking check that `so` holds of."""
@@ -139,7 +145,7 @@ class World:
         return (
             seconds_of((b, self.now if e is None else e) for b, e in self.blinds)
             | seconds_of(self.gaps)
-            | set(range(self.made))
+            | (set(range(self.now)) - set(range(self.made, self.last_watched())))
             | self.lasted(lambda one: one.impact is Impact.UNKNOWN)
             | (set(range(self.now - self.unsigned, self.now)) if stale else set())
         )
@@ -233,5 +239,7 @@ def test_a_service_of_two_checks_is_down_while_either_is(failing):
     two = service("crm", check("crm"), check("crm", "api"))
     told = [outage(*each, check=("sign-in", "api")[n % 2]) for n, each in enumerate(hours)]
     span = figured("2026-11").span
-    watched = watched_in(span, span[1], outages=(), gaps=(), made_at=span[0], seen_at=span[1])
+    watched = watched_in(
+        span, span[1], outages=(), gaps=(), services={"crm": [span]}, seen_at=span[1]
+    )
     assert availability_of(two, (), told, watched).down == length(clip(hours, span))

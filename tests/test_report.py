@@ -63,10 +63,11 @@ def answered():
 
 
 async def kept(url, *changes):
-    """A store that was made in August 2024 and signed at the end of the year."""
+    """A store that watches since August 2024 and signed at the end of the year."""
     for day in ("2024-08-20 00:00", "2024-12-31 00:00"):
         clock = Clock(lambda day=day: utc(day), lambda: 0.0)
         store = await open_store(url, clock=clock, holder="test")
+        await store.watch(["web"], utc(day))
         await store.sign()
         for change in changes if "12" in day else ():
             await store.commit(change)
@@ -155,7 +156,7 @@ def test_a_month_that_is_asked_for_again_is_the_same(config):
     assert report(config, "--json") == report(config, "--json")
 
 
-def test_a_month_before_the_store_has_an_unknown_uptime(config):
+def test_a_month_before_anybody_watched_has_an_unknown_uptime(config):
     assert ",unknown,0,2678400," in report(config, "--csv", month="2024-07")[1]
     assert "unknown" in report(config, month="2024-07")[1]
     (web,) = json.loads(report(config, "--json", month="2024-07")[1])["services"]

@@ -372,7 +372,7 @@ class TestCommands:
             assert code == 0, err
             told = json_of(out)
             assert [each["service"] for each in told["services"]] == ["crm"]
-            assert told["services"][0]["unobserved_seconds"] > 0
+            assert told["services"][0]["counted_seconds"] > 0
             token = {"Authorization": f"Bearer {TOKEN}"}
             asked = await running.client.get(
                 "/api/v1/figures", params={"month": month}, headers=token

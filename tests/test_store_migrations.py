@@ -19,7 +19,7 @@ from monitor.store import StoreTooNew, StoreUnavailable, open_reader, open_store
 from monitor.store.migrate import SCRIPTS, copy_path, migrate
 from monitor.store.place import make_room, place_of, reading, writing
 from monitor.store.tables import Row
-from tests.store_fixtures import CLOCK, after, incident, notice, opened, opening, result
+from tests.store_fixtures import CELL, CLOCK, after, incident, notice, opened, opening, result
 from tests.store_outside import execute, file_of
 
 HEAD = ScriptDirectory(str(SCRIPTS)).get_current_head()
@@ -76,6 +76,7 @@ def written_by_hand(place, change):
     with engine.begin() as connection:
         writes.take_lease(connection, "an older release", after(-90))
         writes.commit(connection, change)
+        writes.prove(connection, [(CELL, "f1"), (CELL._replace(service="control"), "f1")])
     engine.dispose()
 
 
@@ -174,7 +175,9 @@ async def test_every_older_release_is_brought_up_with_its_open_incident(
         record = await store.incident(1)
         assert (len(record.events), len(record.evidence), len(record.notices)) == (1, 1, 1)
         await store.commit(Change(unobserved=(gap,)))
-        assert (await store.period(after(-90), after(90))).unobserved == (gap,)
+        period = await store.period(after(-90), after(90))
+        assert period.unobserved == (gap,)
+        assert period.watched == {"crm": ((after(-90), None),)}
 
 
 async def test_a_copy_is_made_before_an_older_file_is_migrated(sqlite_url, next_release):

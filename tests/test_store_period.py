@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from monitor.clock import Clock
 from monitor.model import Change, IncidentState, Interval, Unobserved, UnobservedReason
-from monitor.store import open_reader
+from monitor.store import open_reader, open_store
 from tests.store_fixtures import T0, after, incident, opened, opening, outage
 
 SINCE, UNTIL = after(1000), after(2000)
@@ -73,12 +74,42 @@ async def test_a_gap_that_is_written_again_stands_once(database_url):
     assert len((await period_of(database_url, change, change)).unobserved) == 1
 
 
-async def test_a_period_says_since_when_there_is_a_store_and_when_it_was_last_signed(
-    database_url,
-):
+async def test_a_period_says_when_the_store_was_last_signed(database_url):
     async with opened(database_url) as store:
         await store.sign()
         reader = await open_reader(database_url)
         found = await reader.period(SINCE, UNTIL)
         await reader.close()
-    assert (found.made_at, found.seen_at) == (T0, T0)
+    assert found.seen_at == T0
+
+
+async def watched(url, *starts):
+    """Of each service when it was watched, after a start at each of those seconds."""
+    for second, *services in starts:
+        store = await open_store(url, clock=clock_at(second), holder="test")
+        await store.watch(services, after(second))
+        await store.close()
+        store = await open_store(url, clock=clock_at(second + 50), holder="test")
+        await store.sign()
+        await store.close()
+    async with opened(url) as store:
+        return (await store.period(SINCE, UNTIL)).watched
+
+
+def clock_at(second):
+    return Clock(lambda: after(second), lambda: 0.0)
+
+
+async def test_a_service_is_watched_since_the_first_start_that_knew_it(database_url):
+    found = await watched(database_url, (0, "crm"), (100, "crm", "web"), (200, "web", "crm"))
+    assert found == {"crm": ((after(0), None),), "web": ((after(100), None),)}
+
+
+async def test_a_service_that_is_taken_out_was_watched_until_the_last_signature(database_url):
+    found = await watched(database_url, (0, "crm", "web"), (100, "web"), (200, "web", "crm"))
+    assert found["crm"] == ((after(0), after(50)), (after(200), None))
+    assert found["web"] == ((after(0), None),)
+
+
+async def test_no_service_at_all_is_watched_by_nobody(database_url):
+    assert await watched(database_url, (0, "crm"), (100,)) == {"crm": ((after(0), after(50)),)}

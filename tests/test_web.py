@@ -653,7 +653,7 @@ async def test_the_figures_of_a_month_are_those_that_the_command_line_tells(web,
     assert (figures["running"], figures["until"]) == (True, "2026-11-23T09:00:00Z")
 
 
-async def test_a_month_before_the_store_has_no_uptime(web):
+async def test_a_month_that_nobody_watched_has_no_uptime(web):
     (crm, _) = (await asked_for(web, "2026-10")).json()["services"]
     assert (crm["uptime_percent"], crm["unobserved_seconds"]) == (None, crm["seconds"])
 

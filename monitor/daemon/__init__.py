@@ -274,6 +274,7 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
     await store.release_leases()
     now = clock.now()
     await _keep_gap(store, now.at)
+    await store.watch([service.name for service in config.estate.services], now.at)
     delivery = Delivery(
         store,
         {channel.name: channel for channel in config.channels},

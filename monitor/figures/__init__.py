@@ -7,9 +7,10 @@ Theory of operation
       T  the month
       M  announced maintenance: the configured windows, each time one covers all that users need
          of the service. A narrower one is only remarked on
-      U  unobserved: before the store was made; gaps in which no monitor ran, or it was paused;
-         while it was blind; while it could not tell of this service (turned away, or its edge
-         had turned on us); since a monitor last signed, when that is no longer a moment ago
+      U  unobserved: while the service was not among those watched; gaps in which no monitor ran,
+         or it was paused; while it was blind; while it could not tell of this service (turned
+         away, or its edge had turned on us); since a monitor last signed, when that is no longer a
+         moment ago
       D  the outages of blocking checks, for some or for all, without M and U
 
 - uptime = (T-M-U-D) / (T-M-U) and coverage = (T-U) / T. What is both M and U is taken off once.
@@ -29,7 +30,7 @@ What this does not know: who was at fault, and what a contract makes of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -96,20 +97,21 @@ def figures_of(
     outages: Sequence[Outage],
     incidents: Iterable[Incident],
     gaps: Iterable[Unobserved],
-    made_at: datetime,
+    watched: Mapping[str, Iterable[tuple[datetime, datetime | None]]],
     seen_at: datetime,
 ) -> Figures:
     """The figures of a month as they stand at `now`; a ValueError when it has not begun.
 
     `outages` and `gaps` are those that touch the month, `incidents` those reported in it; others do
-    no harm. `made_at` is when the store was made, `seen_at` when a monitor last signed in it.
+    no harm. `watched` says of each service since and until when (None: still) it is watched,
+    `seen_at` when a monitor last signed.
     """
     span = reach_of(month, zone, now)
     touching = [o for o in outages if span_of(o, now)[0] < span[1] and span_of(o, now)[1] > span[0]]
     told = [i for i in incidents if span[0] <= i.reported_at < span[1]]
-    watched = watched_in(span, now, outages=touching, gaps=gaps, made_at=made_at, seen_at=seen_at)
+    seen = watched_in(span, now, outages=touching, gaps=gaps, services=watched, seen_at=seen_at)
     services = tuple(
-        availability_of(service, estate.windows, outages, watched) for service in estate.services
+        availability_of(service, estate.windows, outages, seen) for service in estate.services
     )
     running = now < month.bounds(zone)[1]
     return Figures(

@@ -5,7 +5,7 @@ Each kind of time is a set of instants within the month; the package says which 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,13 +30,15 @@ _STOPPED = (Impact.SOME, Impact.ALL)
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """How much of a month anybody watched: what is the same for every service.
+    """How much of a month anybody watched.
 
-    `unseen` is when nobody could see; `now` ends what is going on.
+    `unseen` is when nobody could see anything; `services` when each was among those watched. `now`
+    ends what is going on.
     """
 
     month: Span
     unseen: Spans
+    services: Mapping[str, Spans]
     now: datetime
 
 
@@ -75,18 +77,22 @@ def watched_in(
     *,
     outages: Iterable[Outage],
     gaps: Iterable[Unobserved],
-    made_at: datetime,
+    services: Mapping[str, Iterable[tuple[datetime, datetime | None]]],
     seen_at: datetime,
 ) -> Watched:
-    """What of the month anybody watched: after the store was made, outside gaps, not blind.
+    """What of the month anybody watched: outside gaps, and not blind.
 
-    `seen_at` is when a monitor last signed that it watches.
+    `services` says of each since and until when (None: still) it is among those that are watched,
+    `seen_at` when a monitor last signed that it watches.
     """
     blind = (span_of(o, now) for o in outages if _blind(o))
     stored = ((gap.since, gap.until) for gap in gaps)
     silent = [(seen_at, now)] if now - seen_at > STALE_AFTER else []
-    unseen = union(blind, stored, silent, [(month[0], made_at)])
-    return Watched(month, clip(unseen, month), now)
+    among = {
+        name: union((since, until or now) for since, until in spans)
+        for name, spans in services.items()
+    }
+    return Watched(month, clip(union(blind, stored, silent), month), among, now)
 
 
 def availability_of(
@@ -99,7 +105,8 @@ def availability_of(
     unknown = (span_of(o, now) for o in concerning if o.impact is Impact.UNKNOWN)
     known = list(windows)
     planned = clip(_planned(service, known, month), month)
-    unobserved = clip(union(watched.unseen, unknown), month)
+    unlisted = minus([month], watched.services.get(service.name, ()))
+    unobserved = clip(union(watched.unseen, unlisted, unknown), month)
     apart = union(planned, unobserved)
 
     def down(spans: Iterable[Span]) -> timedelta:

@@ -43,6 +43,7 @@ from monitor.store.tables import (
     PROVEN,
     RESULT,
     UNOBSERVED,
+    WATCHED,
 )
 
 
@@ -88,14 +89,15 @@ class OutboxFigures:
 class Period:
     """What is kept of a span of time, each kind in the order it came.
 
-    `outages` and `unobserved` touch it, `incidents` were reported in it. `made_at` is when the
-    database was made, `seen_at` when a holder last signed that it watches.
+    `outages` and `unobserved` touch it, `incidents` were reported in it. `watched` says of each
+    service since when, and until when (None: still), it is or was among those that are watched;
+    `seen_at` is when a holder last signed that it watches.
     """
 
     outages: tuple[Outage, ...]
     incidents: tuple[Incident, ...]
     unobserved: tuple[Unobserved, ...]
-    made_at: datetime
+    watched: Mapping[str, tuple[tuple[datetime, datetime | None], ...]]
     seen_at: datetime
 
 
@@ -202,7 +204,6 @@ def outages(
 
 def period(connection: Connection, since: datetime, until: datetime) -> Period:
     """What is kept of the time from `since` until `until`."""
-    instance = connection.execute(select(INSTANCE.c.created_at, INSTANCE.c.seen_at)).one()
     not_over = or_(OUTAGE.c.closed_at.is_(None), OUTAGE.c.closed_at >= since)
     failed = select(OUTAGE).where(not_over).order_by(OUTAGE.c.detected_at, OUTAGE.c.id)
     # When an outage began stands in its body, and it may be told of long after.
@@ -221,9 +222,18 @@ def period(connection: Connection, since: datetime, until: datetime) -> Period:
         tuple(o for o in known if (o.began.after or o.began.before) <= until),
         tuple(INCIDENTS.noun(row) for row in connection.execute(reported)),
         tuple(UNOBSERVED_SPANS.noun(row) for row in connection.execute(gaps)),
-        instance.created_at,
-        instance.seen_at,
+        _watched(connection),
+        lease(connection).seen_at,
     )
+
+
+def _watched(
+    connection: Connection,
+) -> dict[str, tuple[tuple[datetime, datetime | None], ...]]:
+    found: dict[str, tuple[tuple[datetime, datetime | None], ...]] = {}
+    for row in connection.execute(select(WATCHED).order_by(WATCHED.c.service, WATCHED.c.since)):
+        found[row.service] = (*found.get(row.service, ()), (row.since, row.until))
+    return found
 
 
 def recent_events(connection: Connection, limit: int) -> list[tuple[Incident, TimelineEvent]]:

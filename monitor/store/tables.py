@@ -194,6 +194,15 @@ class UnobservedRow(Row, table=True):
     why: str
 
 
+class WatchedRow(Row, table=True):
+    """Since when, and until when, a service is or was among those that are watched."""
+
+    __tablename__ = "watched"
+    service: str = Field(primary_key=True)
+    since: datetime = Field(sa_type=UtcInstant, primary_key=True)
+    until: datetime | None = Field(sa_type=UtcInstant)
+
+
 class ResultRow(Row, table=True):
     """A recent result, until it is pruned."""
 
@@ -234,5 +243,6 @@ EVIDENCE = _table(EvidenceRow)
 NOTICE = _table(NoticeRow)
 OUTAGE = _table(OutageRow)
 UNOBSERVED = _table(UnobservedRow)
+WATCHED = _table(WatchedRow)
 RESULT = _table(ResultRow)
 PROVEN = _table(ProvenRow)

@@ -6,7 +6,7 @@ nothing here reads a clock, and whoever calls has checked the fence in the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -37,6 +37,7 @@ from monitor.store.tables import (
     PROVEN,
     RESULT,
     UNOBSERVED,
+    WATCHED,
 )
 
 _INSERT: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
@@ -73,6 +74,18 @@ def require_fence(connection: Connection, fence: int) -> None:
 def sign(connection: Connection, now: datetime) -> None:
     """Write that the holder was watching at `now`."""
     connection.execute(update(INSTANCE).values(seen_at=now))
+
+
+def watch(
+    connection: Connection, services: Collection[str], now: datetime, seen_at: datetime
+) -> None:
+    """Write that these services are watched from now on, and others no longer since `seen_at`."""
+    still = WATCHED.c.until.is_(None)
+    gone = update(WATCHED).where(still, WATCHED.c.service.not_in(services))
+    connection.execute(gone.values(until=seen_at))
+    known = set(connection.execute(select(WATCHED.c.service).where(still)).scalars())
+    fresh = [{"service": name, "since": now} for name in sorted(set(services) - known)]
+    _insert(connection, WATCHED, fresh, ignore_known=True)
 
 
 def commit(connection: Connection, change: Change) -> None:

@@ -23,7 +23,7 @@ async def stored_figures(
         outages=period.outages,
         incidents=period.incidents,
         gaps=period.unobserved,
-        made_at=period.made_at,
+        watched=period.watched,
         seen_at=period.seen_at,
     )
     values = plain(figures)
