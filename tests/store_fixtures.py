@@ -15,8 +15,10 @@ from monitor.model import (
     CellKey,
     Change,
     DecisionReason,
+    Dimension,
     EventKind,
     Evidence,
+    Extent,
     FailureKind,
     Impact,
     Incident,
@@ -24,11 +26,13 @@ from monitor.model import (
     Interval,
     Message,
     Notice,
+    Outage,
     Outcome,
     Priority,
     Result,
     Role,
     TimelineEvent,
+    VerdictReason,
 )
 from monitor.store import open_store
 
@@ -109,3 +113,18 @@ def opening(of, *notices, **others):
 def moved(of, **others):
     """The change that makes of an incident as it was what `others` say."""
     return Change(incident=replace(of, version=of.version + 1, **others), was_version=of.version)
+
+
+def outage(name="o1", service="crm", detected=0.0, **others):
+    return Outage(
+        name,
+        f"{service}/sign-in",
+        service,
+        "sign-in",
+        Impact.ALL,
+        VerdictReason.EVERYONE_TWICE,
+        Extent(Dimension.EVERYONE, failing=3, sampled=3, population=3),
+        Interval(None, after(detected)),
+        after(detected),
+        **others,
+    )

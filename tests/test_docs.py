@@ -17,7 +17,15 @@ import typer.main
 
 from monitor import __version__
 from monitor.cli import FINE, MISTAKEN, NOT_WELL, app
+from monitor.cli.reporting import COLUMNS
 from monitor.config import load
+from monitor.web.schemas import (
+    AvailabilityShape,
+    FiguresShape,
+    PromisesShape,
+    ResponsesShape,
+    SpreadShape,
+)
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -129,6 +137,18 @@ def test_the_layers_are_those_of_the_import_contract():
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     layers = next(c["layers"] for c in contracts["contracts"] if c["type"] == "layers")
     assert told == [layer for layer in layers if layer != "__main__"]
+
+
+# --------------------------------------------------------------------------- figures
+
+
+def test_every_column_and_key_of_the_figures_is_explained():
+    page = (ROOT / "docs" / "figures.md").read_text()
+    shapes = (FiguresShape, AvailabilityShape, PromisesShape, ResponsesShape, SpreadShape)
+    keys = {key for shape in shapes for key in shape.model_fields}
+    assert {name for name in {*COLUMNS, *keys} if f"`{name}`" not in page} == set()
+    (listed,) = re.findall(r"^`month`, .*?`sha256`\.$", page, re.MULTILINE | re.DOTALL)
+    assert re.findall(r"`(\w+)`", listed) == list(COLUMNS)
 
 
 # --------------------------------------------------------------------------- decisions, and more

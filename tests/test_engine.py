@@ -32,6 +32,8 @@ from monitor.model import (
     Outcome,
     Result,
     TimelineEvent,
+    Unobserved,
+    UnobservedReason,
     Window,
     WindowState,
 )
@@ -440,7 +442,9 @@ class TestUnclearCommits:
         unseen = TimelineEvent(one.id, one.detected_at, "monitor", EventKind.UNOBSERVED, "a gap")
         taken = moved(one, state=IncidentState.ACKNOWLEDGED, acknowledged_by="Robin")
         taken = replace(taken, events=(line(one, EventKind.ACKNOWLEDGED, "taken"),))
-        for change in (opening(one, notice(one)), Change(events=(unseen,)), taken):
+        pause = Unobserved("g1", START, START + timedelta(minutes=1), UnobservedReason.PAUSED)
+        gaps = Change(events=(unseen,)), Change(unobserved=(pause,))
+        for change in (opening(one, notice(one)), *gaps, taken):
             writing = written_to(Unclear(store, lost=1), watch)
             writing.change(change)
             await writing.finish()
@@ -448,6 +452,7 @@ class TestUnclearCommits:
         assert [event.text for event in record.events] == ["opened", "a gap", "taken"]
         assert record.incident.version == 2
         assert len(record.notices) == 1
+        assert (await store.period(START, START)).unobserved == (pause,)
         await store.close()
 
     async def test_who_is_stopped_in_the_middle_of_a_commit_finishes_it(self, sqlite_url):
@@ -490,6 +495,49 @@ async def test_the_newest_results_wait_for_the_store_and_the_rest_is_counted(mon
     await writing.flush()
     assert list(writing._results) == [*first[1:], *late]
     assert writing.dropped == 1
+
+
+class TestUnobserved:
+    """The engine starts at START, so that is when its first gap begins."""
+
+    async def gaps_after(self, made, pass_or_step, seconds):
+        """What is stored of a running engine whose clock moves on at once, and then by a tick."""
+        async with running(made.engine):
+            await until(lambda: made.engine._shown_at > float("-inf"))
+            pass_or_step(seconds)
+            made.engine._nudge.set()
+            await until(lambda: made.engine._watched_at == made.world.watch.at)
+            await until(lambda: not made.engine._writing._changes)
+        period = await made.store.period(START - timedelta(days=1), START + timedelta(days=1))
+        return [(gap.since, gap.until, gap.why) for gap in period.unobserved]
+
+    async def test_a_pause_of_ten_seconds_is_stored(self, made):
+        gaps = await self.gaps_after(made, made.world.watch.passes, 10)
+        assert gaps == [(START, START + timedelta(seconds=10), UnobservedReason.PAUSED)]
+
+    async def test_a_shorter_pause_is_not(self, made):
+        assert await self.gaps_after(made, made.world.watch.passes, 9.9) == []
+
+    async def test_time_that_only_the_wall_clock_knows_of_was_not_watched(self, made):
+        gaps = await self.gaps_after(made, made.world.watch.steps, 3600)
+        assert gaps == [(START, START + timedelta(hours=1), UnobservedReason.PAUSED)]
+
+    async def test_time_that_comes_twice_was_watched(self, made):
+        assert await self.gaps_after(made, made.world.watch.steps, -3600) == []
+
+    async def test_a_pause_is_stored_once_the_store_is_back(self, made, sqlite_url):
+        path = file_of(sqlite_url)
+        async with running(made.engine):
+            await until(lambda: made.engine._shown_at > float("-inf"))
+            path.rename(f"{path}.away")
+            made.world.watch.passes(60)
+            made.engine._nudge.set()
+            await until(lambda: made.engine._writing._changes)
+            await until(lambda: made.metric("monitor_store_failures_total"))
+            path.with_name(f"{path.name}.away").rename(path)
+            await until(lambda: not made.engine._writing._changes)
+        (gap,) = (await made.store.period(START, START + timedelta(days=1))).unobserved
+        assert (gap.since, gap.until) == (START, START + timedelta(seconds=60))
 
 
 class TestWhatIsShown:

@@ -18,7 +18,7 @@ from monitor.net.secret import Secret
 from tests.http_server import Reply
 from tests.kills import killed_often
 from tests.receivers.webhook import HANG, webhook_receiver
-from tests.running import SECRET, TOKEN, command, json_of, monitor, write_config
+from tests.running import PATIENCE, SECRET, TOKEN, command, json_of, monitor, write_config
 from tests.store_outside import execute
 
 CRITICAL = {"priority": "critical", "service": "crm"}
@@ -349,6 +349,35 @@ class TestCommands:
             code, _, err = await command("ack", number, "--by", "Sam", "--config", str(path))
             assert code == 1
             assert "Robin" in err
+
+    async def test_report_reads_beside_the_running_monitor_and_knows_when_none_ran(
+        self, estate, pager, tmp_path
+    ):
+        path, url = write_config(tmp_path, estate.ports, pager.url)
+        database = f"sqlite:///{tmp_path}/monitor.db"
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            await running.ends(signal.SIGTERM)
+        execute(database, "UPDATE instance SET seen_at = seen_at - 3600000000")
+        ((signed,),) = execute(database, "SELECT seen_at FROM instance")
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            ((since, until, why),) = execute(database, "SELECT since, until, why FROM unobserved")
+            assert (since, why) == (signed, "not_running")
+            assert 3600 <= (until - since) / 1e6 < 3600 + PATIENCE
+            month = f"{instant(until):%Y-%m}"
+            code, out, err = await command(
+                "report", "--month", month, "--config", str(path), "--json"
+            )
+            assert code == 0, err
+            told = json_of(out)
+            assert [each["service"] for each in told["services"]] == ["crm"]
+            assert told["services"][0]["counted_seconds"] > 0
+            token = {"Authorization": f"Bearer {TOKEN}"}
+            asked = await running.client.get(
+                "/api/v1/figures", params={"month": month}, headers=token
+            )
+            assert asked.json().keys() == told.keys()
 
     async def test_without_a_running_monitor_ack_writes_to_its_store(self, estate, pager, tmp_path):
         path, url = write_config(tmp_path, estate.ports, pager.url)

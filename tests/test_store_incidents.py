@@ -13,15 +13,9 @@ import pytest
 from monitor.model import (
     Change,
     Digest,
-    Dimension,
     EventKind,
-    Extent,
-    Impact,
     IncidentState,
-    Interval,
     Message,
-    Outage,
-    VerdictReason,
 )
 from monitor.store import DuplicateIncident, StaleChange, StoreError
 from monitor.store.rows import INCIDENTS
@@ -35,26 +29,12 @@ from tests.store_fixtures import (
     notice,
     opened,
     opening,
+    outage,
     result,
 )
 from tests.store_outside import execute
 
 RESOLVED = {"state": IncidentState.RESOLVED, "resolved_at": after(900)}
-
-
-def outage(name="o1", service="crm", detected=0.0, **others):
-    return Outage(
-        name,
-        f"{service}/sign-in",
-        service,
-        "sign-in",
-        Impact.ALL,
-        VerdictReason.EVERYONE_TWICE,
-        Extent(Dimension.EVERYONE, failing=3, sampled=3, population=3),
-        Interval(None, after(detected)),
-        after(detected),
-        **others,
-    )
 
 
 async def test_an_incident_comes_back_with_all_that_was_committed_with_it(database_url):

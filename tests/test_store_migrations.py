@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Date, DateTime, Time, insert
+from sqlalchemy import Date, DateTime, Time, inspect
 
 import monitor
-from monitor.store import StoreTooNew, StoreUnavailable, open_reader, open_store
+from monitor.model import Change, Unobserved, UnobservedReason
+from monitor.store import StoreTooNew, StoreUnavailable, open_reader, open_store, writes
 from monitor.store.migrate import SCRIPTS, copy_path, migrate
-from monitor.store.place import make_room, migrating, place_of, reading
-from monitor.store.rows import INCIDENTS, NOTICES
-from monitor.store.tables import INCIDENT, NOTICE, Row
-from tests.store_fixtures import CLOCK, incident, notice, opened, opening, result
+from monitor.store.place import make_room, place_of, reading, writing
+from monitor.store.tables import Row
+from tests.store_fixtures import CELL, CLOCK, after, incident, notice, opened, opening, result
 from tests.store_outside import execute, file_of
 
 HEAD = ScriptDirectory(str(SCRIPTS)).get_current_head()
-
+LATER = "9999"
 NEXT = '''"""A revision made for a test."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "next"
-down_revision = "{head}"
+revision = "{revision}"
+down_revision = "{before}"
 
 
 def upgrade():
@@ -48,10 +46,40 @@ def next_release(tmp_path):
     def scripts(more="pass"):
         folder = tmp_path / "migrations"
         shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "r9999_next.py").write_text(NEXT.format(head=HEAD, more=more))
+        text = NEXT.format(revision=LATER, before=HEAD, more=more)
+        (folder / "versions" / f"r{LATER}_next.py").write_text(text)
         return folder
 
     return scripts
+
+
+OLDER = sorted(
+    script.revision
+    for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()
+    if script.revision != HEAD
+)
+
+
+def release(folder, head):
+    """The migrations of the release whose latest revision was `head`."""
+    scripts = folder / f"release-{head}"
+    shutil.copytree(SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in (scripts / "versions").glob("r*.py"):
+        if file.name[1:5] > head:
+            file.unlink()
+    return scripts
+
+
+def written_by_hand(place, change):
+    """A lease and a change written into tables that this release would not open."""
+    engine = writing(place)
+    with engine.begin() as connection:
+        writes.take_lease(connection, "an older release", after(-90))
+        writes.commit(connection, change)
+        writes.prove(connection, [(CELL, "f1"), (CELL._replace(service="control"), "f1")])
+        if inspect(connection).has_table("watched"):
+            writes.watch(connection, ["crm"], after(-90), after(-90))
+    engine.dispose()
 
 
 async def populated(url):
@@ -101,50 +129,18 @@ async def test_a_newer_database_is_refused_and_left_alone(database_url, next_rel
         open_store(database_url, clock=CLOCK, holder="test"),
         open_reader(database_url),
     ):
-        with pytest.raises(StoreTooNew, match=r"revision next.*run the release that wrote it"):
+        with pytest.raises(StoreTooNew, match=rf"revision {LATER}.*run the release that wrote it"):
             await opening_it
-    assert revision(database_url) == "next"
+    assert revision(database_url) == LATER
 
 
 async def test_an_older_database_is_migrated_with_all_it_holds(database_url, next_release):
     one = await populated(database_url)
     migrate(place_of(database_url), next_release())
-    assert revision(database_url) == "next"
+    assert revision(database_url) == LATER
     assert execute(database_url, "SELECT id, colour FROM incident") == [(one.id, "red")]
     for table in ("timeline_event", "notice", "evidence", "result"):
         assert execute(database_url, f"SELECT count(*) FROM {table}") == [(1,)]
-
-
-@pytest.fixture
-def first_release(tmp_path):
-    """The migrations of the first release."""
-    folder = tmp_path / "first"
-    later = shutil.ignore_patterns("__pycache__", "r000[2-9]*.py")
-    shutil.copytree(SCRIPTS, folder, ignore=later)
-    return folder
-
-
-def old_row(row, *unknown_then):
-    """A row as the first release wrote it: its body lacks what came later."""
-    body = json.loads(row["body"])
-    return row | {"body": json.dumps({k: v for k, v in body.items() if k not in unknown_then})}
-
-
-async def test_the_first_release_s_open_incident_is_taken_up(database_url, first_release):
-    make_room(place_of(database_url))
-    migrate(place_of(database_url), first_release)
-    later = ("warn_at", "closings_after", "handover", "escalated", "resolved_by", "false_alarm")
-    one = incident()
-    engine = migrating(place_of(database_url))
-    with engine.begin() as connection:
-        connection.execute(insert(INCIDENT).values(**old_row(INCIDENTS.row(one), *later)))
-        connection.execute(insert(NOTICE).values(**NOTICES.row(notice(one))))
-    engine.dispose()
-    async with opened(database_url) as store:
-        assert await store.open_incidents() == [one]
-        (owed,) = await store.claim(CLOCK.wall(), lease=timedelta(minutes=1), limit=9)
-        assert owed.incident_id == one.id
-    assert revision(database_url) == HEAD
 
 
 async def test_the_rules_of_the_tables_survive_a_migration(database_url, next_release):
@@ -163,6 +159,27 @@ async def test_the_rules_of_the_tables_survive_a_migration(database_url, next_re
             "NO ACTION",
             "RESTRICT",
         )
+
+
+@pytest.mark.parametrize("revision_of_old", OLDER)
+async def test_every_older_release_is_brought_up_with_its_open_incident(
+    database_url, tmp_path, revision_of_old
+):
+    one, place = incident(), place_of(database_url)
+    make_room(place)
+    migrate(place, release(tmp_path, revision_of_old))
+    assert revision(database_url) == revision_of_old
+    written_by_hand(place, opening(one, notice(one), evidence=(result(),)))
+    gap = Unobserved("g1", after(-60), after(0), UnobservedReason.NOT_RUNNING)
+    async with opened(database_url) as store:
+        assert revision(database_url) == HEAD
+        assert await store.open_incidents() == [one]
+        record = await store.incident(1)
+        assert (len(record.events), len(record.evidence), len(record.notices)) == (1, 1, 1)
+        await store.commit(Change(unobserved=(gap,)))
+        period = await store.period(after(-90), after(90))
+        assert period.unobserved == (gap,)
+        assert period.watched == {"crm": ((after(-90), None),)}
 
 
 async def test_a_copy_is_made_before_an_older_file_is_migrated(sqlite_url, next_release):

@@ -23,10 +23,12 @@ from monitor.model import (
     Outage,
     Result,
     TimelineEvent,
+    Unobserved,
 )
 from tests.store_fixtures import opened
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
 COUNT = itertools.count(1)
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
 LEAVES = {
@@ -79,6 +81,7 @@ INCIDENTS = any_of(
 NOTICES = any_of(Notice, id=ULIDS, channel=NAMES, key=ULIDS)
 EVENTS = any_of(TimelineEvent)
 OUTAGES = any_of(Outage, id=ULIDS, unit=NAMES, service=NAMES)
+UNOBSERVED = any_of(Unobserved, id=ULIDS)
 
 
 @st.composite
@@ -94,6 +97,7 @@ def changes(draw):
         evidence=tuple(draw(st.lists(RESULTS, max_size=2))),
         notices=tuple(replace(n, incident_id=one.id, seq=i) for i, n in enumerate(notices)),
         outages=tuple(draw(st.lists(OUTAGES, max_size=1))),
+        unobserved=tuple(draw(st.lists(UNOBSERVED, max_size=2))),
     )
 
 
@@ -119,5 +123,6 @@ async def test_every_noun_comes_back_equal(database_url, change, result):
         )
         for outage in change.outages:
             assert outage in await store.outages(service=outage.service, since=LONG_AGO, limit=999)
+        assert set(change.unobserved) <= set((await store.period(LONG_AGO, NEVER)).unobserved)
         await store.record([result])
         assert result in await store.recent_results(result.cell, 999)

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from monitor.clock import Clock
+from monitor.figures import month_named, sha256_of
 from monitor.incident import acknowledge
 from monitor.metrics import Metrics
 from monitor.model import (
@@ -32,6 +33,7 @@ from monitor.net.secret import Secret
 from monitor.store import StoreError, open_store
 from monitor.web import create_app
 from monitor.web.answers import PROTECTION
+from monitor.web.figures import stored_figures
 from monitor.web.pages import both_times, interval_words
 from tests.web_fixtures import (
     CERTIFICATE,
@@ -114,6 +116,7 @@ def client_of(engine, store, *, token=TOKEN, metrics=None):
         api_token=Secret(token) if token else None,
         public_url=PUBLIC,
         estate=ESTATE,
+        zone="Europe/London",
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
@@ -612,7 +615,11 @@ async def test_the_schema_describes_every_answer_and_the_token(web):
         "/api/v1/incidents",
         "/api/v1/incidents/{number}",
         "/api/v1/incidents/{number}/acknowledge",
+        "/api/v1/figures",
     }
+    figures = schema["paths"]["/api/v1/figures"]["get"]
+    assert {"200", "401", "403", "422"} <= figures["responses"].keys()
+    assert figures["security"] == [{"HTTPBearer": []}]
     post = schema["paths"]["/api/v1/incidents/{number}/acknowledge"]["post"]
     assert {"200", "401", "403", "404", "409"} <= post["responses"].keys()
     assert post["security"] == [{"HTTPBearer": []}]
@@ -635,3 +642,61 @@ def test_instants_are_shown_in_utc_and_in_londons_time():
 
 def test_an_interval_without_a_beginning_says_so():
     assert interval_words(Interval(None, NINE)).startswith("at or before 2026-11-23 09:00:00 UTC")
+
+
+# --------------------------------------------------------------------------- figures
+
+
+FIGURES = "/api/v1/figures"
+
+
+async def asked_for(web, month, **more):
+    return await web.get(FIGURES, params={"month": month}, **({"headers": AUTHORISED} | more))
+
+
+async def test_the_figures_of_a_month_are_those_that_the_command_line_tells(web, store):
+    times = {"reported_at": NINE - timedelta(seconds=90), "acknowledged_at": NINE}
+    await keep(store, 1, **times)
+    answer = await asked_for(web, "2026-11")
+    figures = answer.json()
+    assert answer.status_code == 200
+    now = CLOCK.wall()
+    stored = await stored_figures(store, ESTATE, "Europe/London", month_named("2026-11"), now)
+    assert figures == stored
+    assert figures["sha256"] == sha256_of(figures)
+    assert [each["service"] for each in figures["services"]] == ["crm", "sites"]
+    assert figures["incidents"]["in_hours"]["to_acknowledge"]["max"] == 90
+    assert (figures["running"], figures["until"]) == (True, "2026-11-23T09:00:00Z")
+
+
+async def test_a_month_that_nobody_watched_has_no_uptime(web):
+    (crm, _) = (await asked_for(web, "2026-10")).json()["services"]
+    assert (crm["uptime_percent"], crm["unobserved_seconds"]) == (None, crm["seconds"])
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}])
+async def test_the_figures_need_the_token(web, headers):
+    answer = await asked_for(web, "2026-11", headers=headers)
+    assert answer.status_code == 401
+    assert "api_token" in error_of(answer)["message"]
+
+
+@pytest.mark.parametrize(
+    ("month", "said"),
+    [
+        ("November", "month: 'November' is no month: write the year and the month, as 2026-11."),
+        ("2027-01", "month: 2027-01 has not begun: ask for a month that has."),
+    ],
+)
+async def test_a_mistaken_month_is_refused_with_a_remedy(web, month, said):
+    answer = await asked_for(web, month)
+    assert (answer.status_code, error_of(answer)["code"]) == (422, "invalid_month")
+    assert error_of(answer)["message"] == said
+
+
+async def test_no_month_at_all_is_refused(web):
+    answer = await web.get(FIGURES, headers=AUTHORISED)
+    assert (answer.status_code, error_of(answer)["details"]) == (
+        422,
+        ["query.month: Field required"],
+    )

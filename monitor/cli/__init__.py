@@ -20,9 +20,10 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from monitor import __version__
-from monitor.cli import ask, explaining, probing, showing
+from monitor.cli import ask, explaining, probing, reporting, showing
 from monitor.clock import real_clock
 from monitor.config import Config, ConfigError, load
+from monitor.figures import month_named
 from monitor.incident import IllegalTransition
 from monitor.web.schemas import Acknowledgement
 
@@ -208,6 +209,30 @@ def explain(  # noqa: PLR0917 - each is an option of the command line
         _print_json(showing.decision_json(decision))
     else:
         OUT.print(showing.decision_text(decision), markup=False)
+
+
+@app.command()
+def report(
+    month: Annotated[str, typer.Option("--month", help="As 2026-11, in the calendar's time zone.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Answer as CSV, a row a service.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell a month's figures: availability of every service, and how incidents were answered."""
+    if as_csv and as_json:
+        _mistaken("--csv and --json: choose one of them")
+    loaded = _loaded(config)
+    try:
+        named = month_named(month)
+        figures = _asked(lambda: ask.figures(loaded, named))
+    except ValueError as error:
+        _mistaken(f"--month: {error}")
+    if as_json:
+        _print_json(figures)
+    elif as_csv:
+        typer.echo(reporting.as_csv(figures), nl=False)
+    else:
+        OUT.print(reporting.as_tables(figures))
 
 
 @app.command()

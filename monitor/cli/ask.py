@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -11,8 +12,10 @@ import httpx
 from monitor.clock import real_clock
 from monitor.config import Config
 from monitor.daemon import acknowledge_without_daemon
+from monitor.figures import Month, reach_of
 from monitor.model import IncidentState
 from monitor.store import StoreError, open_reader
+from monitor.web.figures import stored_figures
 from monitor.web.schemas import IncidentSummary
 
 _TIMEOUT = 5.0
@@ -60,6 +63,16 @@ def incidents(config: Config, *, everything: bool) -> Mapping[str, Any]:
     return {"incidents": [found[number] for number in sorted(found, reverse=True)]}
 
 
+def figures(config: Config, month: Month) -> Mapping[str, Any]:
+    """The figures of a month from the store, beside the monitor that may be running.
+
+    Raises ValueError when it has not begun, and `Refused`.
+    """
+    now = real_clock().wall()
+    reach_of(month, config.calendar.zone, now)
+    return asyncio.run(_stored_figures(config, month, now))
+
+
 def acknowledge(config: Config, number: int, by: str) -> Mapping[str, Any]:
     """Acknowledge through the API, or in the store when no monitor is running.
 
@@ -101,6 +114,19 @@ async def _stored_incidents(config: Config, states: States) -> list[Page]:
         [IncidentSummary.of(i, config.public_url).model_dump(mode="json") for i in page]
         for page in pages
     ]
+
+
+async def _stored_figures(config: Config, month: Month, now: datetime) -> Mapping[str, Any]:
+    try:
+        store = await open_reader(config.database_url)
+    except StoreError as error:
+        raise Refused(f"the store cannot be read: {error}") from None
+    try:
+        return await stored_figures(store, config.estate, config.calendar.zone, month, now)
+    except StoreError as error:
+        raise Refused(f"the store cannot be read: {error}") from None
+    finally:
+        await store.close()
 
 
 def _client(config: Config) -> httpx.Client:

@@ -122,7 +122,7 @@ def services_table(answer: Mapping[str, Any]) -> Table:
     )
     heads = ("service", "impact", "since", "incidents", "checks", "maintenance")
     planned = any(service["maintenance"] for service in answer["services"])
-    return _table(heads, rows) if planned else _table(heads[:-1], (row[:-1] for row in rows))
+    return table(heads, rows) if planned else table(heads[:-1], (row[:-1] for row in rows))
 
 
 def _maintenance(window: Mapping[str, Any] | None) -> str:
@@ -149,7 +149,7 @@ def incidents_table(incidents: Iterable[Mapping[str, Any]]) -> Table:
         for incident in incidents
     )
     heads = ("", "priority", "state", "what", "since", "respond by", "acknowledged by")
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def told(instant: str | None) -> str:
@@ -159,13 +159,14 @@ def told(instant: str | None) -> str:
     return f"{datetime.fromisoformat(instant).astimezone(UTC):%d %b %H:%M:%S}Z"
 
 
-def _table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
-    table = Table(box=None, pad_edge=False)
+def table(heads: Iterable[str], rows: Iterable[tuple[str, ...]], *, whole: bool = False) -> Table:
+    """Rows under their heads, without lines; `whole`: no cell is broken."""
+    made = Table(box=None, pad_edge=False)
     for head in heads:
-        table.add_column(head, overflow="fold", no_wrap=head in _WHOLE)
+        made.add_column(head, overflow="fold", no_wrap=whole or head in _WHOLE)
     for row in rows:
-        table.add_row(*(cell.replace("[", "\\[") for cell in row))
-    return table
+        made.add_row(*(cell.replace("[", "\\[") for cell in row))
+    return made
 
 
 # --------------------------------------------------------------------------- a decision

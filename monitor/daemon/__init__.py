@@ -42,9 +42,19 @@ from monitor.daemon.schedule import Schedule
 from monitor.delivery import Delivery
 from monitor.engine import Engine, ProbeCell, load_mind
 from monitor.engine.recorder import Recorder
+from monitor.engine.writing import SIGN_EVERY
 from monitor.judge import Mind, acknowledge
 from monitor.metrics import Metrics, NoticeOutcome
-from monitor.model import Cell, CellKey, Change, Incident, Notice, Result
+from monitor.model import (
+    Cell,
+    CellKey,
+    Change,
+    Incident,
+    Notice,
+    Result,
+    Unobserved,
+    UnobservedReason,
+)
 from monitor.net.network import Net
 from monitor.net.redaction import Redactor
 from monitor.probes import PROBES, Ask
@@ -60,6 +70,8 @@ _GONE_WITHIN = 4.5
 """Seconds from the signal to stop: answers to be given, writes to be done, the process to end."""
 
 _PRUNE_EVERY = 600
+_GAP_KEPT = timedelta(seconds=SIGN_EVERY)
+"""What lies between two signatures anyway is no gap."""
 
 
 class CannotStart(Exception):  # noqa: N818 - named for what it says
@@ -189,6 +201,7 @@ async def _run(
         api_token=config.api_token,
         public_url=config.public_url,
         estate=config.estate,
+        zone=config.calendar.zone,
     )
     listener = Listener(app, listening)
     host, port = listening.getsockname()[:2]
@@ -259,6 +272,9 @@ class _Parts:
 
 async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, net: Net) -> _Parts:
     await store.release_leases()
+    now = clock.now()
+    await _keep_gap(store, now.at)
+    await store.watch([service.name for service in config.estate.services], now.at)
     delivery = Delivery(
         store,
         {channel.name: channel for channel in config.channels},
@@ -267,7 +283,6 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         random=random.random,
         on_sent=_notice_sent(metrics),
     )
-    now = clock.now()
     mind, resumed = await load_mind(
         lambda worked: _mind(config, store, worked), store, now, _unobserved(store.seen_at, now)
     )
@@ -311,6 +326,16 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         misfire_grace_time=_PRUNE_EVERY,
     )
     return _Parts(engine, delivery, schedule, scheduler, resumed)
+
+
+async def _keep_gap(store: Store, at: datetime) -> None:
+    """Store that no monitor ran since the last one signed: before this one signs, or it is lost.
+
+    A new store was signed when it was made, a moment ago.
+    """
+    if at - store.seen_at > _GAP_KEPT:
+        gap = Unobserved(_ulid(at), store.seen_at, at, UnobservedReason.NOT_RUNNING)
+        await store.commit(Change(unobserved=(gap,)))
 
 
 def _mind(config: Config, store: Store, worked: frozenset[tuple[CellKey, str]]) -> Mind:

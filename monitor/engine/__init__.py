@@ -17,6 +17,10 @@ A probe whose time was disturbed by ourselves (the loop stalled, the wall clock 
 failed becomes INVALID: it says something of this host and nothing of the target. One that was sent
 in a maintenance window and failed becomes MAINTENANCE, and the end of a window is told to the judge
 on the next tick (`monitor.maintenance` has the rules).
+
+Between two ticks that lie `GAP_KEPT` or more apart by the wall clock nobody watched: this process
+was stopped, its host slept, or the clock was set forward over time that never was. That is stored,
+through the same queue as every change, for the figures of the month.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitor import judge
 from monitor.clock import Clock, Now
@@ -48,6 +52,8 @@ from monitor.model import (
     Outcome,
     Result,
     ServiceState,
+    Unobserved,
+    UnobservedReason,
     VantageState,
 )
 from monitor.probes import Ask
@@ -59,6 +65,8 @@ ProbeCell = Callable[[Cell, Ask], Awaitable[Result]]
 _TICK_EVERY = 1.0
 _TICK_AGAIN = 0.01
 _STALLED_AFTER = 10.0
+GAP_KEPT = timedelta(seconds=10)
+"""A pause at least this long is stored as unobserved; the next ticks make good a shorter one."""
 _SOON = 60.0
 """The monitor calls itself ready once the cells due at least this often (s) have been probed."""
 
@@ -107,6 +115,7 @@ class Engine:
         self._void_before = float("-inf")
         self._started = clock.monotonic()
         self._last_tick = clock.monotonic()
+        self._watched_at = clock.wall()
         self._shown_at = float("-inf")
         self.probes_done = 0
 
@@ -194,6 +203,7 @@ class Engine:
         while True:
             now = self._clock.now()
             self._last_tick = now.mono
+            self._note_gap(now)
             closed = self._windows.closed(now.at)
             if closed:
                 self._think(WindowClosed(closed), now)
@@ -225,6 +235,13 @@ class Engine:
             self._writing.change(judge.digest(self._mind, since, incidents, self._clock.now()))
         finally:
             self._digesting = False
+
+    def _note_gap(self, now: Now) -> None:
+        """Store that nobody watched since the last tick, if that is long ago."""
+        since, self._watched_at = self._watched_at, now.at
+        if now.at - since >= GAP_KEPT:
+            gap = Unobserved(self._mind.mint(now.at), since, now.at, UnobservedReason.PAUSED)
+            self._writing.change(Change(unobserved=(gap,)))
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, or less when thinking has made something due sooner."""

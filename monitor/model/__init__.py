@@ -17,6 +17,8 @@ from monitor.model.concluded import (
     Interval,
     Outage,
     Stage,
+    Unobserved,
+    UnobservedReason,
     Verdict,
     VerdictReason,
 )
@@ -113,6 +115,8 @@ __all__ = [
     "Stage",
     "Target",
     "TimelineEvent",
+    "Unobserved",
+    "UnobservedReason",
     "Vantage",
     "VantageState",
     "Verdict",

@@ -129,3 +129,20 @@ class Outage:
     watch_until: datetime | None = None
     closed_at: datetime | None = None
     starts: tuple[datetime, ...] = ()
+
+
+class UnobservedReason(StrEnum):
+    """Why nobody watched for a while."""
+
+    NOT_RUNNING = "not_running"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Unobserved:
+    """A fact: from `since` until `until` nothing was seen of anything, for whatever is in `why`."""
+
+    id: str
+    since: datetime
+    until: datetime
+    why: UnobservedReason

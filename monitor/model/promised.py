@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from monitor.model.concluded import Dimension, Extent, Impact, Interval, Outage
+from monitor.model.concluded import Dimension, Extent, Impact, Interval, Outage, Unobserved
 from monitor.model.decided import DecisionReason, Priority, Role
 from monitor.model.reported import Report
 from monitor.model.seen import FailureKind, Result
@@ -32,7 +32,7 @@ class Incident:
     `recovered` and `watch_until` are set while recovery is watched. `linked` are the ids of related
     incidents, each of which names this one too. `paged` are the channels that were owed a trigger
     of its own; `paged_with` is the id of the incident in whose conversation the other channels
-    that it reaches are told of it, None when there are none.
+    that it reaches are told of it, None when there are none. `false_alarm`: a person said so.
     """
 
     id: str
@@ -212,9 +212,9 @@ class Change:
     """All that one move writes, in one transaction, before anything is sent.
 
     `incident` is the incident as it is to be, `was_version` the version it must have now (None
-    when it is new). `evidence` are results kept as long as the incident. Outages and reports are
-    written whether or not an incident goes with them. A `digest` that is written already makes the
-    whole change one that is.
+    when it is new). `evidence` are results kept as long as the incident. Outages, reports and what
+    was unobserved are written whether or not an incident goes with them. A `digest` that is written
+    already makes the whole change one that is.
     """
 
     incident: Incident | None = None
@@ -225,3 +225,4 @@ class Change:
     outages: tuple[Outage, ...] = ()
     digest: Digest | None = None
     reports: tuple[Report, ...] = ()
+    unobserved: tuple[Unobserved, ...] = ()

@@ -28,13 +28,14 @@ from monitor.store.errors import (
     StoreTooNew,
     StoreUnavailable,
 )
-from monitor.store.reads import IncidentRecord, OutboxFigures
+from monitor.store.reads import IncidentRecord, OutboxFigures, Period
 from monitor.store.store import Store, open_reader, open_store
 
 __all__ = [
     "DuplicateIncident",
     "IncidentRecord",
     "OutboxFigures",
+    "Period",
     "StaleChange",
     "Store",
     "StoreError",

@@ -20,6 +20,7 @@ from monitor.model import (
     Outcome,
     Result,
     TimelineEvent,
+    Unobserved,
 )
 from monitor.store.outbox import UNSENT
 from monitor.store.rows import (
@@ -28,6 +29,7 @@ from monitor.store.rows import (
     INCIDENTS,
     NOTICES,
     OUTAGES,
+    UNOBSERVED_SPANS,
     result_of,
     seen_of,
 )
@@ -41,6 +43,8 @@ from monitor.store.tables import (
     OUTAGE,
     PROVEN,
     RESULT,
+    UNOBSERVED,
+    WATCHED,
 )
 
 
@@ -80,6 +84,22 @@ class OutboxFigures:
     dead: Mapping[str, int]
     sent: int
     oldest_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What is kept of a span of time, each kind in the order it came.
+
+    `outages` and `unobserved` touch it, `incidents` were reported in it. `watched` says of each
+    service since when, and until when (None: still), it is or was among those that are watched;
+    `seen_at` is when a holder last signed that it watches.
+    """
+
+    outages: tuple[Outage, ...]
+    incidents: tuple[Incident, ...]
+    unobserved: tuple[Unobserved, ...]
+    watched: Mapping[str, tuple[tuple[datetime, datetime | None], ...]]
+    seen_at: datetime
 
 
 def lease(connection: Connection) -> Lease:
@@ -210,6 +230,40 @@ def outages(
     if service is not None:
         statement = statement.where(OUTAGE.c.service == service)
     return [OUTAGES.noun(row) for row in connection.execute(statement)]
+
+
+def period(connection: Connection, since: datetime, until: datetime) -> Period:
+    """What is kept of the time from `since` until `until`."""
+    not_over = or_(OUTAGE.c.closed_at.is_(None), OUTAGE.c.closed_at >= since)
+    failed = select(OUTAGE).where(not_over).order_by(OUTAGE.c.detected_at, OUTAGE.c.id)
+    # When an outage began stands in its body, and it may be told of long after.
+    known = [OUTAGES.noun(row) for row in connection.execute(failed)]
+    reported = (
+        select(INCIDENT)
+        .where(INCIDENT.c.reported_at >= since, INCIDENT.c.reported_at < until)
+        .order_by(INCIDENT.c.number)
+    )
+    gaps = (
+        select(UNOBSERVED)
+        .where(UNOBSERVED.c.until >= since, UNOBSERVED.c.since <= until)
+        .order_by(UNOBSERVED.c.since, UNOBSERVED.c.id)
+    )
+    return Period(
+        tuple(o for o in known if (o.began.after or o.began.before) <= until),
+        tuple(INCIDENTS.noun(row) for row in connection.execute(reported)),
+        tuple(UNOBSERVED_SPANS.noun(row) for row in connection.execute(gaps)),
+        _watched(connection),
+        lease(connection).seen_at,
+    )
+
+
+def _watched(
+    connection: Connection,
+) -> dict[str, tuple[tuple[datetime, datetime | None], ...]]:
+    found: dict[str, tuple[tuple[datetime, datetime | None], ...]] = {}
+    for row in connection.execute(select(WATCHED).order_by(WATCHED.c.service, WATCHED.c.since)):
+        found[row.service] = (*found.get(row.service, ()), (row.since, row.until))
+    return found
 
 
 def recent_events(connection: Connection, limit: int) -> list[tuple[Incident, TimelineEvent]]:

@@ -23,6 +23,7 @@ from monitor.model import (
     Report,
     Result,
     TimelineEvent,
+    Unobserved,
 )
 
 Noun = TypeVar("Noun")
@@ -98,6 +99,7 @@ NOTICES = Form(
 DIGESTS = Form(Digest, "opening")
 REPORTS = Form(Report, "reference", "tenant", "reported_at", "settled_at")
 OUTAGES = Form(Outage, "id", "unit", "service", "detected_at", "closed_at")
+UNOBSERVED_SPANS = Form(Unobserved, "id", "since", "until", "why", body=False)
 _RESULTS = Form(Result, "id", "outcome", "observed_at", apart="cell")
 
 

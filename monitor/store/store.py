@@ -41,7 +41,7 @@ from monitor.store.place import (
     unavailable,
     writing,
 )
-from monitor.store.reads import IncidentRecord, OutboxFigures
+from monitor.store.reads import IncidentRecord, OutboxFigures, Period
 
 BATCH = 500
 """Results per transaction: what a commit may have to wait for, about 10 ms."""
@@ -204,6 +204,10 @@ class Store:
         """Up to `limit` that were open at or after `since`, newest first."""
         return await self._read(reads.outages, service, since, limit)
 
+    async def period(self, since: datetime, until: datetime) -> Period:
+        """What is kept of a span of time, on one snapshot."""
+        return await self._read(reads.period, since, until)
+
     # ----------------------------------------------------------------- results
 
     async def record(self, results: Sequence[Result]) -> None:
@@ -320,6 +324,13 @@ class Store:
     async def sign(self) -> None:
         """Write that this holder is watching now: what a later one tells of the time between."""
         await self._in_writer(self._sign)
+
+    async def watch(self, services: Collection[str], now: datetime) -> None:
+        """Write that these services are watched from now on.
+
+        One that was and is not named has not been since the holder before last signed.
+        """
+        await self._write(writes.watch, services, now, self.seen_at)
 
     async def writable(self) -> str | None:
         """Write something small and see: why writing fails now, None when it works."""

@@ -206,6 +206,25 @@ class OutageRow(Row, table=True):
     body: str = Field(sa_type=Text)
 
 
+class UnobservedRow(Row, table=True):
+    """A span in which nothing was seen of anything."""
+
+    __tablename__ = "unobserved"
+    id: str = Field(primary_key=True)
+    since: datetime = Field(sa_type=UtcInstant)
+    until: datetime = Field(sa_type=UtcInstant)
+    why: str
+
+
+class WatchedRow(Row, table=True):
+    """Since when, and until when, a service is or was among those that are watched."""
+
+    __tablename__ = "watched"
+    service: str = Field(primary_key=True)
+    since: datetime = Field(sa_type=UtcInstant, primary_key=True)
+    until: datetime | None = Field(sa_type=UtcInstant)
+
+
 class ResultRow(Row, table=True):
     """A recent result, until it is pruned."""
 
@@ -247,5 +266,7 @@ NOTICE = _table(NoticeRow)
 DIGEST = _table(DigestRow)
 REPORT = _table(ReportRow)
 OUTAGE = _table(OutageRow)
+UNOBSERVED = _table(UnobservedRow)
+WATCHED = _table(WatchedRow)
 RESULT = _table(ResultRow)
 PROVEN = _table(ProvenRow)

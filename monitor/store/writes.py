@@ -6,7 +6,7 @@ nothing here reads a clock, and whoever calls has checked the fence in the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -26,6 +26,7 @@ from monitor.store.rows import (
     NOTICES,
     OUTAGES,
     REPORTS,
+    UNOBSERVED_SPANS,
     result_row,
 )
 from monitor.store.tables import (
@@ -39,6 +40,8 @@ from monitor.store.tables import (
     PROVEN,
     REPORT,
     RESULT,
+    UNOBSERVED,
+    WATCHED,
 )
 
 _INSERT: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
@@ -77,6 +80,18 @@ def sign(connection: Connection, now: datetime) -> None:
     connection.execute(update(INSTANCE).values(seen_at=now))
 
 
+def watch(
+    connection: Connection, services: Collection[str], now: datetime, seen_at: datetime
+) -> None:
+    """Write that these services are watched from now on, and others no longer since `seen_at`."""
+    still = WATCHED.c.until.is_(None)
+    gone = update(WATCHED).where(still, WATCHED.c.service.not_in(services))
+    connection.execute(gone.values(until=seen_at))
+    known = set(connection.execute(select(WATCHED.c.service).where(still)).scalars())
+    fresh = [{"service": name, "since": now} for name in sorted(set(services) - known)]
+    _insert(connection, WATCHED, fresh, ignore_known=True)
+
+
 def commit(connection: Connection, change: Change) -> None:
     """Write all of `change`, once. StaleChange or IntegrityError undo the transaction."""
     if _written(connection, change):
@@ -90,6 +105,8 @@ def commit(connection: Connection, change: Change) -> None:
         _put(connection, OUTAGE, OUTAGES.row(outage), key="id")
     for report in change.reports:
         _put(connection, REPORT, REPORTS.row(report), key="reference")
+    unobserved = [UNOBSERVED_SPANS.row(span) for span in change.unobserved]
+    _insert(connection, UNOBSERVED, unobserved, ignore_known=True)
     if change.digest is not None:
         connection.execute(insert(DIGEST).values(**DIGESTS.row(change.digest)))
 
@@ -98,7 +115,8 @@ def _written(connection: Connection, change: Change) -> bool:
     """Whether the very same change is there: its commit took, and that was never learned.
 
     Every move of an incident has a version of its own, so the incident tells for all of it; a
-    digest is made once. Outages and reports alone are written over.
+    digest is made once. Outages and reports alone are written over, what was unobserved stands as
+    it is.
     """
     if change.incident is not None:
         row = connection.execute(

@@ -1,8 +1,9 @@
 """The monitor on the web: figures for Prometheus, an API for programs, pages for people.
 
-`api.py` answers programs, in the shapes of `schemas.py`; `pages.py` draws what people read;
-`answers.py` says how every answer is protected and how a refusal looks. Present states come from
-the engine, incidents from the store; nothing here changes anything but through the engine.
+`api.py` answers programs, in the shapes of `schemas.py`; `figures.py` gets a month's figures out of
+the store; `pages.py` draws what people read; `answers.py` says how every answer is protected and
+how a refusal looks. Present states come from the engine, incidents from the store; nothing here
+changes anything but through the engine.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ def create_app(
     api_token: Secret | None,
     public_url: str,
     estate: Estate,
+    zone: str,
 ) -> FastAPI:
     """The application; what changes state needs `api_token`, and is refused without one.
 
-    `public_url` is how people reach it, without a slash at the end. There are no interactive
+    `public_url` is how people reach it, without a slash at the end; `zone` is whose months its
+    figures are of. There are no interactive
     documentation pages, for they load scripts from elsewhere; the schema is at
     `/api/v1/openapi.json`.
     """
@@ -48,6 +51,16 @@ def create_app(
     app.add_middleware(answers.Protected)
     answers.refuse_in_json(app)
     app.include_router(health.router(engine, metrics))
-    app.include_router(api.router(engine, store, api_token=api_token, public_url=public_url))
+    app.include_router(
+        api.router(
+            engine,
+            store,
+            clock,
+            api_token=api_token,
+            public_url=public_url,
+            estate=estate,
+            zone=zone,
+        )
+    )
     app.include_router(pages.router(engine, store, clock, estate=estate))
     return app

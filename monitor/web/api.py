@@ -1,7 +1,8 @@
-"""The API for programs: services and incidents as they are, and acknowledging one.
+"""The API for programs: services and incidents as they are, acknowledging one, a month's figures.
 
-Reading is open to whoever reaches the port. Acknowledging needs the token, compared in constant
-time, and names a person; the engine does it, and answers once it is committed.
+Reading how things are is open to whoever reaches the port. The figures of a month, and
+acknowledging, need the token, compared in constant time. Acknowledging names a person; the engine
+does it, and answers once it is committed.
 """
 
 from __future__ import annotations
@@ -12,15 +13,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from monitor.clock import Clock
 from monitor.engine import Engine
+from monitor.figures import month_named
 from monitor.incident import IllegalTransition
-from monitor.model import Incident, IncidentState
+from monitor.model import Estate, Incident, IncidentState
 from monitor.net.secret import Secret
 from monitor.store import Store
 from monitor.web.answers import Refusal
+from monitor.web.figures import stored_figures
 from monitor.web.schemas import (
     Acknowledgement,
     ErrorAnswer,
+    FiguresShape,
     IncidentDetail,
     IncidentPage,
     IncidentSummary,
@@ -33,8 +38,17 @@ _bearer = HTTPBearer(auto_error=False, description="The token set as `api_token`
 Number = Annotated[int, Path(ge=1, le=_LARGEST, description="The number people say")]
 
 
-def router(engine: Engine, store: Store, *, api_token: Secret | None, public_url: str) -> APIRouter:
-    """Everything below `/api/v1`."""
+def router(
+    engine: Engine,
+    store: Store,
+    clock: Clock,
+    *,
+    api_token: Secret | None,
+    public_url: str,
+    estate: Estate,
+    zone: str,
+) -> APIRouter:
+    """Everything below `/api/v1`; months are those of `zone`."""
     routes = APIRouter(prefix="/api/v1", tags=["api"])
 
     async def authorised(
@@ -88,6 +102,22 @@ def router(engine: Engine, store: Store, *, api_token: Secret | None, public_url
             raise _unknown(number) if record is None else _taken(record.incident) from None
         return IncidentSummary.of(incident, public_url)
 
+    @routes.get(
+        "/figures",
+        summary="The figures of a month",
+        responses=_answers(401, 403, 422, 503),
+        dependencies=[Depends(authorised)],
+    )
+    async def read_figures(
+        month: Annotated[str, Query(description="As 2026-11, in the calendar's time zone")],
+    ) -> FiguresShape:
+        """Availability of every service and how incidents were answered; so far, while it runs."""
+        try:
+            found = await stored_figures(store, estate, zone, month_named(month), clock.wall())
+        except ValueError as error:
+            raise Refusal(422, "invalid_month", f"month: {error}.") from None
+        return FiguresShape.model_validate(found)
+
     return routes
 
 
@@ -96,7 +126,7 @@ def _authorise(given: HTTPAuthorizationCredentials | None, token: Secret | None)
         raise Refusal(
             403,
             "no_token_configured",
-            "Acknowledging through the API is off: set api_token (or api_token_file) in the "
+            "What needs a token is off: set api_token (or api_token_file) in the "
             "configuration, restart, and send it as 'Authorization: Bearer <token>'.",
         )
     sent = given.credentials if given is not None else ""
