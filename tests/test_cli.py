@@ -92,7 +92,7 @@ def configured(folder, port):
         ["run", "--config", "missing.yaml"],
         ["check-config", "missing.yaml"],
         ["probe", "crm/nothing", "--config", SHIPPED],
-        ["explain", "crm", "--config", SHIPPED],
+        ["explain", "--config", SHIPPED],
         ["explain", "crm", "--at", "nonsense", "--config", SHIPPED],
         ["explain", "crm", "--at", "0001-01-01T00:00+05:00", "--config", SHIPPED],
         ["explain", "crm", "--at", "9999-12-31T23:00-05:00", "--config", SHIPPED],
@@ -100,6 +100,9 @@ def configured(folder, port):
         ["explain", "mail", "--at", "2026-11-23T10:00", "--config", SHIPPED],
         ["explain", "crm", "--at", "2026-11-23T10:00", "--tenant", "fern", "--config", SHIPPED],
         ["explain", "crm", "--at", "2026-11-23T10:00", "--impact", "most", "--config", SHIPPED],
+        ["explain", "crm", "--check", "nothing", "--config", SHIPPED],
+        ["explain", "crm", "--group", "white", "--config", SHIPPED],
+        ["explain", "crm", "--failing", "6", "--config", SHIPPED],
     ],
 )
 def test_a_mistaken_question_exits_2_and_says_why(arguments):
@@ -112,7 +115,19 @@ def test_what_all_tenants_share_is_no_tenant(tmp_path):
     path = configured(tmp_path, 1)
     code, _, err = monitor("explain", "web", "--at", "2026-11-23", "--tenant", "*", "-c", path)
     assert code == 2
-    assert err == "--tenant: web has no tenant '*'; there are: none\n"
+    assert err == "--tenant '*': web has no such tenant; there are: none\n"
+
+
+def test_every_mistake_of_a_question_is_said_at_once():
+    asked = ("mail", "--at", "noon", "--impact", "most", "--failing", "none")
+    code, _, err = monitor("explain", *asked, "--config", SHIPPED)
+    assert code == 2
+    assert [line.partition(":")[0] for line in err.splitlines()] == [
+        "--at 'noon'",
+        "--impact 'most'",
+        "--failing 'none'",
+        "service 'mail'",
+    ]
 
 
 # --------------------------------------------------------------------------- explain
@@ -125,20 +140,42 @@ def explained(*arguments):
 
 
 def test_an_explanation_has_these_keys_in_utc():
-    assert explained("crm", "--at", "2026-07-23T10:00") == {
-        "at": "2026-07-23T09:00:00Z",
-        "support_open": True,
-        "closed_reason": None,
-        "next_opening": "2026-07-24T07:30:00Z",
-        "priority": "critical",
-        "route": ["service_desk", "on_call"],
-        "notify_at": "2026-07-23T09:00:00Z",
-        "respond_by": "2026-07-23T11:00:00Z",
-        "reason": "all_users",
-        "sentence": "Support is open and Prospect 365 CRM is down for all users: this is business "
-        "critical, so the service desk and on-call are told at once and a response is due by "
-        "12:00 BST on Thu 23 Jul 2026.",
+    told = explained("crm", "--at", "2026-07-23T10:00")
+    assert {key: told[key] for key in DECIDED} == DECIDED
+    assert told.keys() - DECIDED.keys() == {
+        "service",
+        "impact",
+        "checks",
+        "tenant",
+        "group",
+        "failing",
+        "targets",
+        "deployment",
+        "opens_at",
+        "support",
+        "scope_read",
+        "rule",
+        "route_row",
+        "told",
+        "maintenance",
+        "beside",
     }
+
+
+DECIDED = {
+    "at": "2026-07-23T09:00:00Z",
+    "support_open": True,
+    "closed_reason": None,
+    "next_opening": "2026-07-24T07:30:00Z",
+    "priority": "critical",
+    "route": ["service_desk", "on_call"],
+    "notify_at": "2026-07-23T09:00:00Z",
+    "respond_by": "2026-07-23T11:00:00Z",
+    "reason": "all_users",
+    "sentence": "Support is open and Prospect 365 CRM is down for all users: this is business "
+    "critical, so the service desk and on-call are told at once and a response is due by "
+    "12:00 BST on Thu 23 Jul 2026.",
+}
 
 
 @pytest.mark.parametrize(
@@ -176,6 +213,31 @@ def test_one_tenant_waits_for_the_end_of_easter():
 def test_some_of_an_unnamed_tenant_names_none():
     sentence = explained("sites", "--at", "2026-04-07T11:00", "--impact", "some")["sentence"]
     assert "(1 of 5 targets)" in sentence
+
+
+def test_an_explanation_without_an_instant_is_of_now():
+    before = datetime.now(UTC)  # noqa: TID251 - the command reads the same clock
+    at = datetime.fromisoformat(explained("crm")["at"])
+    assert before <= at <= datetime.now(UTC)  # noqa: TID251 - as above
+
+
+def test_an_explanation_for_people_names_rule_setting_and_channel():
+    code, out, _ = monitor(
+        "explain", "website", "--at", "2026-11-24T02:00", "--failing", "3", "--config", SHIPPED
+    )
+    assert code == 0
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "rule 6, wide_partial: a whole backend group or a large share fails" in lines
+    assert (
+        "setting services.website.wide_share: 0.5 (3 of 5 targets are 0.6, which reaches it)"
+        in lines
+    )
+    assert "on-call told at Tue 24 Nov 02:00:00 GMT (02:00:00Z) by pager" in lines
+    assert "service desk not told" in lines
+    assert (
+        "support closed (outside_hours), by calendar.hours.tue: 08:30-17:00 on Tue 2026-11-24"
+        in lines
+    )
 
 
 # --------------------------------------------------------------------------- a running monitor

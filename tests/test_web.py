@@ -15,6 +15,7 @@ from monitor.metrics import Metrics
 from monitor.model import (
     Action,
     Change,
+    Channel,
     CheckState,
     EventKind,
     Evidence,
@@ -25,13 +26,16 @@ from monitor.model import (
     Need,
     Notice,
     Outcome,
+    Role,
     WindowState,
 )
 from monitor.net.secret import Secret
+from monitor.policy import PolicySettings
 from monitor.store import StoreError, open_store
 from monitor.web import create_app
 from monitor.web.answers import PROTECTION
 from monitor.web.pages import both_times, interval_words
+from tests.hours_fixtures import SUPPORT
 from tests.web_fixtures import (
     CERTIFICATE,
     ESTATE,
@@ -48,6 +52,10 @@ CLOCK = Clock(lambda: NINE, lambda: 100.0)
 TOKEN = "tøken"  # not ASCII, so that the comparison has to cope
 AUTHORISED = {"Authorization": f"Bearer {TOKEN}".encode()}
 PUBLIC = "https://monitor.example"
+CHANNELS = (
+    Channel("pager", "webhook", (Role.ON_CALL,), None),
+    Channel("desk", "log", (Role.SERVICE_DESK,), None),
+)
 UPGRADE = WindowState("upgrade", NINE, SCRIPT, "checks sign-in")
 
 
@@ -104,7 +112,9 @@ def engine(store):
     return FakeEngine(store)
 
 
-def client_of(engine, store, *, token=TOKEN, metrics=None):
+def client_of(
+    engine, store, *, token=TOKEN, metrics=None, estate=ESTATE, channels=CHANNELS, cautions=()
+):
     app = create_app(
         engine,
         store,
@@ -112,7 +122,11 @@ def client_of(engine, store, *, token=TOKEN, metrics=None):
         CLOCK,
         api_token=Secret(token) if token else None,
         public_url=PUBLIC,
-        estate=ESTATE,
+        estate=estate,
+        calendar=SUPPORT,
+        policy=PolicySettings(),
+        channels=channels,
+        cautions=lambda: cautions,
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
@@ -596,6 +610,7 @@ async def test_the_schema_describes_every_answer_and_the_token(web):
         "/api/v1/incidents",
         "/api/v1/incidents/{number}",
         "/api/v1/incidents/{number}/acknowledge",
+        "/api/v1/explain",
     }
     post = schema["paths"]["/api/v1/incidents/{number}/acknowledge"]["post"]
     assert {"200", "401", "403", "404", "409"} <= post["responses"].keys()

@@ -21,9 +21,11 @@ from rich.console import Console
 
 from monitor import __version__
 from monitor.cli import ask, explaining, probing, showing
+from monitor.clock import real_clock
 from monitor.config import Config, ConfigError, load
+from monitor.explaining import Mistaken
 from monitor.incident import IllegalTransition
-from monitor.web.schemas import Acknowledgement
+from monitor.web.schemas import Acknowledgement, ExplanationShape
 
 app = typer.Typer(
     name="monitor",
@@ -191,22 +193,39 @@ def ack(
 @app.command()
 def explain(  # noqa: PLR0917 - each is an option of the command line
     service: Annotated[str, typer.Argument(help="The service, as named in the configuration.")],
-    at: Annotated[str, typer.Option("--at", help="ISO 8601; without a zone, the calendar's.")],
-    impact: Annotated[str, typer.Option("--impact", help="all or some")] = "all",
+    at: Annotated[
+        str | None, typer.Option("--at", help="ISO 8601; without a zone, the calendar's; else now.")
+    ] = None,
+    impact: Annotated[
+        str | None, typer.Option("--impact", help="all, some, degraded or unknown; else what fits.")
+    ] = None,
+    check: Annotated[str | None, typer.Option("--check", help="One check only.")] = None,
     tenant: Annotated[str | None, typer.Option("--tenant", help="One tenant only.")] = None,
+    group: Annotated[str | None, typer.Option("--group", help="One backend group only.")] = None,
+    failing: Annotated[
+        str | None, typer.Option("--failing", metavar="N", help="So many of the targets.")
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what policy would decide of an outage at an instant, and why."""
-    loaded = _loaded(config)
+    """Say what policy would decide of an outage at an instant, and which rule and setting did."""
+    words = {
+        "service": service,
+        "at": at,
+        "impact": impact,
+        "check": check,
+        "tenant": tenant,
+        "group": group,
+        "failing": failing,
+    }
     try:
-        decision = explaining.decide_for(loaded, service, at, impact, tenant)
-    except (LookupError, ValueError) as error:
-        _mistaken(str(error.args[0]) if error.args else str(error))
+        found = explaining.explained(_loaded(config), words, real_clock())
+    except Mistaken as error:
+        _mistaken(explaining.mistakes(error, words))
     if as_json:
-        _print_json(showing.decision_json(decision))
+        _print_json(ExplanationShape.of(found).model_dump(mode="json"))
     else:
-        OUT.print(showing.decision_text(decision), markup=False)
+        OUT.print(explaining.text(found), markup=False)
 
 
 @app.command()

@@ -189,6 +189,9 @@ async def _run(
         api_token=config.api_token,
         public_url=config.public_url,
         estate=config.estate,
+        calendar=config.calendar,
+        policy=config.policy,
+        channels=config.channels,
     )
     listener = Listener(app, listening)
     host, port = listening.getsockname()[:2]
