@@ -29,7 +29,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from monitor import hours
-from monitor.hours import Calendar, Day
+from monitor.hours import Calendar, Day, OutsideCoverage
 
 ENGLAND_AND_WALES = "england-and-wales"
 MOST_EVENTS = 5000
@@ -75,6 +75,9 @@ class Year:
 
 def year(calendar: Calendar, number: int) -> Year:
     """A year as the calendar has it. Raises `OutsideCoverage`."""
+    if not calendar.first_year <= number <= calendar.last_year:
+        known = f"{calendar.first_year} to {calendar.last_year}"
+        raise OutsideCoverage(f"holidays are known for {known}, not for {number}")
     days = [hours.day(calendar, on) for on in _dates(number)]
     named = calendar.holidays.keys() | calendar.extra_closed.keys() | calendar.extra_open.keys()
     spans = [each.span for each in days if each.span is not None]

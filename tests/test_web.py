@@ -238,6 +238,19 @@ async def test_scrapes_are_rendered_one_at_a_time(engine, store):
     assert metrics.most == 1
 
 
+async def test_cautions_are_on_the_overview_escaped_and_leave_the_monitor_ready(engine, store):
+    async with client_of(engine, store, cautions=(f"Mon 7 Feb: {SCRIPT}",)) as web:
+        page = (await web.get("/")).text
+        assert (await web.get("/readyz")).status_code == 200
+    assert "The support calendar should be looked at" in page
+    assert "Mon 7 Feb: &lt;script&gt;" in page
+    assert "cannot be relied on" not in page
+
+
+async def test_without_cautions_the_overview_does_not_speak_of_the_calendar(web):
+    assert "calendar" not in (await web.get("/")).text
+
+
 # --------------------------------------------------------------------------- reading the API
 
 
