@@ -240,6 +240,103 @@ def test_an_explanation_for_people_names_rule_setting_and_channel():
     )
 
 
+# --------------------------------------------------------------------------- calendar
+
+
+def with_official(folder, more=()):
+    """A configuration beside an official list of 2027 with these dates besides."""
+    days = ["2027-01-01", "2027-03-26", "2027-03-29", "2027-05-03", "2027-05-31", "2027-08-30"]
+    events = [{"date": day, "title": "A holiday"} for day in (*days, "2027-12-27", *more)]
+    (folder / "list.json").write_text(json.dumps({"england-and-wales": {"events": events}}))
+    path = configured(folder, 1)
+    path.write_text(path.read_text() + "calendar: {official: {file: list.json}}\n")
+    return path
+
+
+def test_a_calendar_names_hours_dates_and_clock_changes():
+    code, out, _ = monitor("calendar", "--year", "2027", "--config", SHIPPED)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 0
+    assert lines[:2] == ["Support in 2027, Europe/London", "Monday 08:30-17:00"]
+    assert "Mon 2027-03-29 closed instead of 08:30-17:00: Easter Monday" in lines
+    assert "Sat 2027-12-25 closed as every Saturday: Christmas Day" in lines
+    assert "Clocks go forward on Sun 2027-03-28: 01:00 GMT is 02:00 BST" in lines
+    assert "Clocks go back on Sun 2027-10-31: 02:00 BST is 01:00 GMT" in lines
+    assert lines[-1] == "Open for 2125 hours in all"
+
+
+def test_a_calendar_says_what_extra_dates_do(tmp_path):
+    path = configured(tmp_path, 1)
+    extra = (
+        "calendar:\n  extra_closed: {2027-02-08: moving}\n"
+        "  extra_open: {2027-12-28: 09:00-13:00, 2027-02-10: 09:00-13:00}\n"
+    )
+    path.write_text(path.read_text() + extra)
+    out = monitor("calendar", "--year", "2027", "--config", path)[1]
+    assert "Mon 2027-02-08  closed instead of 08:30-17:00: moving" in out
+    assert "Wed 2027-02-10  open 09:00-13:00 instead of 08:30-17:00: extra hours" in out
+    assert "Tue 2027-12-28  open 09:00-13:00 instead of closed: Boxing Day (observed)" in out
+
+
+def test_a_calendar_as_json_has_every_date():
+    told = json.loads(monitor("calendar", "--year", "2027", "--json", "--config", SHIPPED)[1])
+    assert told.keys() == {
+        "year",
+        "time_zone",
+        "weekly",
+        "dates",
+        "clock_changes",
+        "open_hours",
+        "official",
+    }
+    assert (told["weekly"]["fri"], told["weekly"]["sat"]) == (["08:30", "16:30"], None)
+    assert told["dates"][2] == {
+        "date": "2027-03-29",
+        "weekday": "Mon",
+        "rule": "bank_holiday",
+        "names": ["Easter Monday"],
+        "hours": None,
+        "usual": ["08:30", "17:00"],
+    }
+    assert [change["at"] for change in told["clock_changes"]] == [
+        "2027-03-28T01:00:00Z",
+        "2027-10-31T01:00:00Z",
+    ]
+    assert (told["open_hours"], told["official"]) == (2125.0, None)
+
+
+def test_a_calendar_without_a_year_is_of_this_one():
+    before = datetime.now(UTC).year  # noqa: TID251 - the command reads the same clock
+    told = json.loads(monitor("calendar", "--json", "--config", SHIPPED)[1])
+    assert before <= told["year"] <= datetime.now(UTC).year  # noqa: TID251 - as above
+
+
+@pytest.mark.parametrize("year", ["2011", "2037", "0", "-5", "99999"])
+def test_a_year_that_the_calendar_does_not_cover_exits_2(year):
+    code, out, err = monitor("calendar", "--year", year, "--config", SHIPPED)
+    assert (code, out) == (2, "")
+    assert err == f"--year: holidays are known for 2012 to 2036, not for {year}\n"
+
+
+def test_a_calendar_is_held_against_an_official_file(tmp_path):
+    path = with_official(tmp_path, ("2027-12-28",))
+    assert "As the official list has it from 2027 to 2027" in monitor("calendar", "-c", path)[1]
+    path = with_official(tmp_path, ("2027-06-14",))
+    out = monitor("calendar", "-c", path)[1]
+    assert "warning: Mon 14 Jun 2027: official is A holiday, the calendar has no holiday" in out
+    assert "warning: Tue 28 Dec 2027: the calendar has Boxing Day (observed), officially" in out
+    told = json.loads(monitor("calendar", "-c", path, "--json")[1])["official"]
+    assert [each["date"] for each in told["differences"]] == ["2027-06-14", "2027-12-28"]
+
+
+def test_an_official_file_that_cannot_be_read_is_a_warning(tmp_path):
+    path = with_official(tmp_path)
+    (tmp_path / "list.json").write_text("nonsense")
+    code, out, _ = monitor("calendar", "-c", path)
+    assert code == 0
+    assert "warning: the official list cannot be read: it is no JSON" in out
+
+
 # --------------------------------------------------------------------------- a running monitor
 
 

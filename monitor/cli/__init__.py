@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from zoneinfo import ZoneInfo
 
 import httpx
 import typer
@@ -226,6 +227,28 @@ def explain(  # noqa: PLR0917 - each is an option of the command line
         _print_json(ExplanationShape.of(found).model_dump(mode="json"))
     else:
         OUT.print(explaining.text(found), markup=False)
+
+
+@app.command()
+def calendar(
+    year: Annotated[int | None, typer.Option("--year", help="Which year; else this one.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the support calendar of a year: its hours, special dates and clock changes."""
+    from monitor.cli import yearly  # noqa: PLC0415 - only this command needs it
+
+    loaded = _loaded(config)
+    here = real_clock().wall().astimezone(ZoneInfo(loaded.calendar.zone))
+    try:
+        found = yearly.laid_out(loaded, here.year if year is None else year)
+    except ValueError as error:
+        _mistaken(str(error))
+    official = yearly.held_against(loaded)
+    if as_json:
+        _print_json(yearly.as_json(found, official))
+    else:
+        OUT.print(yearly.text(found, official), markup=False)
 
 
 @app.command()
