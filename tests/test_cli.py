@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +19,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from monitor.cli import app, standing
+from monitor.cli import app, explaining, standing
+from monitor.clock import real_clock
 from monitor.config import load
 
 ROOT = Path(__file__).parent.parent
@@ -238,6 +240,25 @@ def test_an_explanation_for_people_names_rule_setting_and_channel():
         "support closed (outside_hours), by calendar.hours.tue: 08:30-17:00 on Tue 2026-11-24"
         in lines
     )
+
+
+def test_an_explanation_for_people_names_the_window_and_the_end_of_it(tmp_path):
+    path = configured(tmp_path, 1)
+    upgrade = "maintenance: {upgrade: {weekly: tue 01:00-03:00, services: web, reason: a move}}\n"
+    path.write_text(path.read_text() + upgrade)
+    code, out, _ = monitor("explain", "web", "--at", "2026-11-24T02:00", "--config", path)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 0
+    assert lines[0].startswith("Nothing opens at Tue 24 Nov 02:00:00 GMT (02:00:00Z): ")
+    assert "opens Tue 24 Nov 03:00:00 GMT (03:00:00Z)" in lines
+    assert lines[-1] == "maintenance upgrade until Tue 24 Nov 03:00:00 GMT (03:00:00Z)"
+
+
+def test_an_explanation_for_people_says_when_no_channel_serves_a_role():
+    config = replace(load(Path(SHIPPED), {}), channels=())
+    words = {"service": "crm", "at": "2026-11-24T02:00"}
+    out = explaining.text(explaining.explained(config, words, real_clock()))
+    assert "02:00:00 GMT (02:00:00Z) but no channel serves this role" in out
 
 
 # --------------------------------------------------------------------------- calendar
