@@ -350,6 +350,15 @@ def test_a_calendar_is_held_against_an_official_file(tmp_path):
     assert [each["date"] for each in told["differences"]] == ["2027-06-14", "2027-12-28"]
 
 
+def test_of_a_list_that_is_fetched_the_calendar_says_who_compares_it(tmp_path):
+    path = configured(tmp_path, 1)
+    official = 'calendar: {official: {url: "https://lists.example.com/days.json"}}\n'
+    path.write_text(path.read_text() + official)
+    code, out, _ = monitor("calendar", "-c", path)
+    assert code == 0
+    assert out.splitlines()[-1].startswith("The running monitor compares it once a day")
+
+
 def test_an_official_file_that_cannot_be_read_is_a_warning(tmp_path):
     path = with_official(tmp_path)
     (tmp_path / "list.json").write_text("nonsense")

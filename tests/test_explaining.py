@@ -83,7 +83,7 @@ STATUS = Service(
     "status",
     "Status",
     Audience.USERS,
-    (check("status", "home", (Target("shared", "*", "https://status.example.com/"),)),),
+    (check("status", "home", (Target("shared", "*", "https://status.example.com/", "grey"),)),),
 )
 ESTATE = Estate(
     (CRM, BY_TENANT, ORDERS, INTRANET, STATUS),
@@ -133,6 +133,7 @@ DECIDED = [
     ("crm", {"failing": "1"}, "otherwise", "partial", "services.crm.wide_share=0.5"),
     ("crm", {"failing": "4"}, "everyone", "all_users", "services.crm.core=true"),
     ("crm", {"group": "blue"}, "wide_partial", "wide_partial", "services.crm.wide_share=0.5"),
+    ("status", {"group": "grey"}, "everyone", "all_users", "services.status.core=true"),
     ("crm", {"impact": "degraded"}, "settled", "degraded", "services.crm.checks.search.need="),
     ("crm", {"check": "search"}, "degraded", "degraded", "services.crm.checks.search.need="),
     ("orders", {"check": "confirm"}, "excluded", "on_premise", "tenants.erp-one.deployment="),

@@ -248,7 +248,8 @@ def calendar(
     if as_json:
         _print_json(yearly.as_json(found, official))
     else:
-        OUT.print(yearly.text(found, official), markup=False)
+        fetched = bool(loaded.official and loaded.official.url)
+        OUT.print(yearly.text(found, official, fetched=fetched), markup=False)
 
 
 @app.command()

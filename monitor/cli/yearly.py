@@ -15,6 +15,8 @@ from monitor.hours import DayRule, OutsideCoverage
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _HOUR = 3600.0
 
+_FETCHED = "The running monitor compares it once a day; its overview says what differs"
+
 Official = Comparison | Unreadable | None
 """How the calendar differs from a configured file, why that cannot be told, None without one."""
 
@@ -41,8 +43,8 @@ def held_against(config: Config) -> Official:
 # --------------------------------------------------------------------------- for people
 
 
-def text(found: Year, official: Official) -> str:
-    """A year for people, a line each."""
+def text(found: Year, official: Official, *, fetched: bool) -> str:
+    """A year for people, a line each; `fetched`: the running monitor asks for an official list."""
     weekly = found.calendar.weekly
     return "\n".join(
         [
@@ -54,6 +56,7 @@ def text(found: Year, official: Official) -> str:
             *(_change(each) for each in found.changes),
             f"Open for {found.open_seconds / _HOUR:g} hours in all",
             *_official(official),
+            *([_FETCHED] if fetched else []),
         ]
     )
 

@@ -55,8 +55,8 @@ class Question:
 
     def named(self) -> tuple[Target, ...]:
         """The targets that the question names, all of one deployment."""
-        found = _targets(self.checks, self.tenant, self.group)
-        return tuple(target for target in found if target.deployment is self.deployment())
+        found, runs = _targets(self.checks, self.tenant, self.group), self.deployment()
+        return tuple(target for target in found if target.deployment is runs)
 
     def deployment(self) -> Deployment:
         """Where what is named runs."""
@@ -66,9 +66,10 @@ class Question:
     def population(self) -> tuple[Target, ...]:
         """The targets judged together with what is named, of the check that has the most."""
         own = self.tenant if self.service.all_users_scope is AllUsersScope.TENANT else None
+        runs = self.deployment()
         of_checks = [
-            tuple(t for t in _targets([c], own, None) if t.deployment is self.deployment())
-            for c in self.checks
+            tuple(target for target in _targets([check], own, None) if target.deployment is runs)
+            for check in self.checks
         ]
         return max(of_checks, key=len, default=())
 

@@ -68,19 +68,27 @@ def _found(question: Question, estate: Estate) -> tuple[Impact, VerdictReason, E
 
 def _is_everyone(question: Question, count: int) -> bool:
     """Whether everyone of a population is stopped; one tenant is everyone under its own scope."""
-    if question.failing is not None:
-        return question.failing == count
+    part = _counted(question)
+    if part is not None:
+        return part == count
     by_tenant = question.service.all_users_scope is AllUsersScope.TENANT
     return question.impact is Supposed.ALL and (question.tenant is None or by_tenant)
 
 
+def _counted(question: Question) -> int | None:
+    """How many targets fail of a group or by number; None where neither was said."""
+    if question.group is None:
+        return question.failing
+    return sum(target.group == question.group for target in question.population())
+
+
 def _part(question: Question, estate: Estate, count: int) -> Extent:
     """Some of the targets; of a single one, what is seen from one of the vantages only."""
-    if question.group is not None:
-        inside = sum(target.group == question.group for target in question.population())
-        return Extent(Dimension.GROUP, (question.group,), inside, count, count)
-    if question.failing is not None:
-        return Extent(Dimension.SHARE, (), question.failing, count, count)
+    part = _counted(question)
+    if part is not None:
+        members = () if question.group is None else (question.group,)
+        dimension = Dimension.GROUP if members else Dimension.SHARE
+        return Extent(dimension, members, part, count, count)
     if question.tenant is None and count == 1:
         seen_from = (estate.vantages[0].name,)
         return Extent(Dimension.VANTAGE, seen_from, 1, 1, 1, from_vantages=seen_from)
