@@ -54,12 +54,13 @@ FOUND: dict[str, tuple[tuple[str, tuple[Reason, ...]], ...]] = {
             (Reason.PARTIAL,),
         ),
     ),
-    "wide": (
+    "wide_partial": (
         (
             "at least `wide_share` of the targets fail, or a whole backend group does",
             (Reason.WIDE_PARTIAL,),
         ),
     ),
+    "otherwise": (("anything else that fails", (Reason.PARTIAL,)),),
 }
 """By rule of the code, in whatever order: when it gives which reasons."""
 
@@ -123,16 +124,10 @@ def _closed_days() -> list[Row]:
 def _found() -> list[Row]:
     rows = [
         (str(number), when, ", ".join(f"`{reason}`" for reason in reasons))
-        for number, name in enumerate(map(rule_name, RULES), start=1)
-        for when, reasons in FOUND[name]
+        for number, rule in enumerate(RULES, start=1)
+        for when, reasons in FOUND[rule.name]
     ]
-    last = (str(len(RULES) + 1), "anything else that fails", f"`{Reason.PARTIAL}`")
-    return [("rule", "when", "reason"), *rows, last]
-
-
-def rule_name(rule: object) -> str:
-    """What a rule of the code is called here."""
-    return str(getattr(rule, "__name__", "")).strip("_")
+    return [("rule", "when", "reason"), *rows]
 
 
 def _exclusions() -> list[Row]:

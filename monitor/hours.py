@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from monitor.model import ClosedReason
@@ -63,6 +64,45 @@ class Calendar:
             raise ValueError(f"{day} is both extra_open and extra_closed")
 
 
+class DayRule(StrEnum):
+    """Which part of a calendar makes a local day what it is."""
+
+    EXTRA_OPEN = "extra_open"
+    EXTRA_CLOSED = "extra_closed"
+    WEEKLY = "weekly"
+    BANK_HOLIDAY = "bank_holiday"
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A local day: what makes it so, its name, and its local hours, None when it does not open.
+
+    `span` are the UTC instants of its hours, None also where the clocks skip all of them. `name`
+    is that of what closes it, "" when nothing with a name does.
+    """
+
+    date: date
+    rule: DayRule
+    name: str
+    hours: tuple[time, time] | None
+    span: tuple[datetime, datetime] | None
+
+
+def day_of(calendar: Calendar, at: datetime) -> Day:
+    """The local day of an instant."""
+    return day(calendar, _local_day(calendar, at))
+
+
+def day(calendar: Calendar, on: date) -> Day:
+    """A local day. Raises `OutsideCoverage`."""
+    closed = _closed_all_day(calendar, on)
+    rule = DayRule.EXTRA_OPEN if on in calendar.extra_open else _DAY_RULES[closed]
+    hours = calendar.extra_open.get(on) or calendar.weekly[on.weekday()]
+    named = {DayRule.EXTRA_CLOSED: calendar.extra_closed, DayRule.BANK_HOLIDAY: calendar.holidays}
+    name = named[rule][on] if rule in named else ""
+    return Day(on, rule, name, None if closed else hours, _span(calendar, on))
+
+
 def is_open(calendar: Calendar, at: datetime) -> bool:
     """Whether support is open at an instant."""
     return closed_reason(calendar, at) is None
@@ -79,13 +119,7 @@ def closed_reason(calendar: Calendar, at: datetime) -> ClosedReason | None:
 
 def occasion(calendar: Calendar, at: datetime) -> str:
     """The name of what closes the local day of an instant, "" when nothing with a name does."""
-    day = _local_day(calendar, at)
-    names = {
-        ClosedReason.EXTRA_CLOSED: calendar.extra_closed,
-        ClosedReason.BANK_HOLIDAY: calendar.holidays,
-    }
-    reason = _closed_all_day(calendar, day)
-    return names[reason][day] if reason in names else ""
+    return day_of(calendar, at).name
 
 
 def next_opening(calendar: Calendar, at: datetime) -> datetime:
@@ -152,6 +186,14 @@ def between(calendar: Calendar, a: datetime, b: datetime) -> float:
             total += max(min(span[1], b) - max(span[0], a), timedelta())
         day += _DAY
     return total.total_seconds()
+
+
+_DAY_RULES = {
+    None: DayRule.WEEKLY,
+    ClosedReason.WEEKEND: DayRule.WEEKLY,
+    ClosedReason.EXTRA_CLOSED: DayRule.EXTRA_CLOSED,
+    ClosedReason.BANK_HOLIDAY: DayRule.BANK_HOLIDAY,
+}
 
 
 def _local_day(calendar: Calendar, at: datetime) -> date:

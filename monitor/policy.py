@@ -3,7 +3,8 @@
 `decide` answers once per verdict, in three steps, each a table:
 
 1. What was found. `reason_of` goes through `RULES` in order; the first that holds gives the one
-   reason. What policy excludes comes first: no failure of it, seen or unseen, wakes anybody.
+   reason. What policy excludes comes first: no failure of it, seen or unseen, wakes anybody. Every
+   rule has a name and says which settings it reads, so that a decision can be explained.
 2. How urgent that is. `URGENCY` gives every reason its urgency.
 3. Who is told when. `ROUTES` gives every urgency its route, while support is open and while it is
    closed. A route that is held waits until support opens next.
@@ -144,7 +145,7 @@ def decide(
     `service` is the verdict's own. Raises `ValueError` for impact NONE, `OutsideCoverage` when
     the calendar does not reach the verdict or the next opening.
     """
-    reason = reason_of(verdict, service, settings)
+    _, reason = reason_of(verdict, service, settings)
     urgency = URGENCY[reason]
     closed = closed_reason(calendar, verdict.at)
     opening = next_opening(calendar, verdict.at)
@@ -188,12 +189,14 @@ def _warnings(
 # --------------------------------------------------------------------------- what was found
 
 
-def reason_of(verdict: Verdict, service: Service, settings: PolicySettings) -> DecisionReason:
-    """The one reason that decides: that of the first rule that gives one."""
+def reason_of(
+    verdict: Verdict, service: Service, settings: PolicySettings
+) -> tuple[Rule, DecisionReason]:
+    """The first rule that holds, and the one reason that it gives."""
     if verdict.impact is Impact.NONE:
         raise ValueError(f"nothing of {verdict.service} fails, so there is nothing to decide")
-    found = (rule(verdict, service, settings) for rule in RULES)
-    return next((reason for reason in found if reason is not None), DecisionReason.PARTIAL)
+    found = ((rule, rule.gives(verdict, service, settings)) for rule in RULES)
+    return next((rule, reason) for rule, reason in found if reason is not None)
 
 
 def _excluded(verdict: Verdict, _: Service, __: PolicySettings) -> DecisionReason | None:
@@ -252,10 +255,48 @@ def _whole_group(verdict: Verdict, service: Service) -> bool:
     return any(len(names) > 1 and names <= failing for names in groups.values())
 
 
-Rule = Callable[[Verdict, Service, PolicySettings], DecisionReason | None]
+def _otherwise(_: Verdict, __: Service, ___: PolicySettings) -> DecisionReason:
+    return DecisionReason.PARTIAL
 
-RULES: tuple[Rule, ...] = (_excluded, _not_core, _settled, _degraded, _everyone, _wide)
-"""In order of precedence; where none gives a reason the outage is PARTIAL."""
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: its name, when it holds, the settings it reads, and the reason it gives, if any.
+
+    `settings` are keys of the configuration with `*` for a name.
+    """
+
+    name: str
+    holds: str
+    settings: tuple[str, ...]
+    gives: Callable[[Verdict, Service, PolicySettings], DecisionReason | None]
+
+
+_CORE = "services.*.core"
+_NEED = "services.*.checks[].need"
+_SCOPE = "services.*.all_users_scope"
+_WIDE = ("policy.wide_partial", "services.*.wide_share")
+
+RULES: tuple[Rule, ...] = (
+    Rule("excluded", "what fails is not hosted", ("tenants.*.deployment",), _excluded),
+    Rule("not_core", "the service is not a core service", (_CORE,), _not_core),
+    Rule("settled", "how it is known settles the matter", (_NEED,), _settled),
+    Rule("degraded", "only degrading checks fail", (_NEED,), _degraded),
+    Rule(
+        "everyone",
+        "everyone is stopped, of all or of one tenant",
+        (_CORE, "services.*.audience", _SCOPE),
+        _everyone,
+    ),
+    Rule("wide_partial", "a whole backend group or a large share fails", _WIDE, _wide),
+    Rule(
+        "otherwise",
+        "some are stopped, and no rule before this one holds",
+        (_SCOPE, *_WIDE),
+        _otherwise,
+    ),
+)
+"""In order of precedence; the last one always holds."""
 
 
 # --------------------------------------------------------------------------- in words

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +19,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from monitor.cli import app, standing
+from monitor.cli import app, explaining, standing
+from monitor.clock import real_clock
 from monitor.config import load
 
 ROOT = Path(__file__).parent.parent
@@ -92,7 +94,7 @@ def configured(folder, port):
         ["run", "--config", "missing.yaml"],
         ["check-config", "missing.yaml"],
         ["probe", "crm/nothing", "--config", SHIPPED],
-        ["explain", "crm", "--config", SHIPPED],
+        ["explain", "--config", SHIPPED],
         ["explain", "crm", "--at", "nonsense", "--config", SHIPPED],
         ["explain", "crm", "--at", "0001-01-01T00:00+05:00", "--config", SHIPPED],
         ["explain", "crm", "--at", "9999-12-31T23:00-05:00", "--config", SHIPPED],
@@ -100,6 +102,9 @@ def configured(folder, port):
         ["explain", "mail", "--at", "2026-11-23T10:00", "--config", SHIPPED],
         ["explain", "crm", "--at", "2026-11-23T10:00", "--tenant", "fern", "--config", SHIPPED],
         ["explain", "crm", "--at", "2026-11-23T10:00", "--impact", "most", "--config", SHIPPED],
+        ["explain", "crm", "--check", "nothing", "--config", SHIPPED],
+        ["explain", "crm", "--group", "white", "--config", SHIPPED],
+        ["explain", "crm", "--failing", "6", "--config", SHIPPED],
     ],
 )
 def test_a_mistaken_question_exits_2_and_says_why(arguments):
@@ -112,7 +117,19 @@ def test_what_all_tenants_share_is_no_tenant(tmp_path):
     path = configured(tmp_path, 1)
     code, _, err = monitor("explain", "web", "--at", "2026-11-23", "--tenant", "*", "-c", path)
     assert code == 2
-    assert err == "--tenant: web has no tenant '*'; there are: none\n"
+    assert err == "--tenant '*': web has no such tenant; there are: none\n"
+
+
+def test_every_mistake_of_a_question_is_said_at_once():
+    asked = ("mail", "--at", "noon", "--impact", "most", "--failing", "none")
+    code, _, err = monitor("explain", *asked, "--config", SHIPPED)
+    assert code == 2
+    assert [line.partition(":")[0] for line in err.splitlines()] == [
+        "--at 'noon'",
+        "--impact 'most'",
+        "--failing 'none'",
+        "service 'mail'",
+    ]
 
 
 # --------------------------------------------------------------------------- explain
@@ -125,20 +142,42 @@ def explained(*arguments):
 
 
 def test_an_explanation_has_these_keys_in_utc():
-    assert explained("crm", "--at", "2026-07-23T10:00") == {
-        "at": "2026-07-23T09:00:00Z",
-        "support_open": True,
-        "closed_reason": None,
-        "next_opening": "2026-07-24T07:30:00Z",
-        "priority": "critical",
-        "route": ["service_desk", "on_call"],
-        "notify_at": "2026-07-23T09:00:00Z",
-        "respond_by": "2026-07-23T11:00:00Z",
-        "reason": "all_users",
-        "sentence": "Support is open and Prospect 365 CRM is down for all users: this is business "
-        "critical, so the service desk and on-call are told at once and a response is due by "
-        "12:00 BST on Thu 23 Jul 2026.",
+    told = explained("crm", "--at", "2026-07-23T10:00")
+    assert {key: told[key] for key in DECIDED} == DECIDED
+    assert told.keys() - DECIDED.keys() == {
+        "service",
+        "impact",
+        "checks",
+        "tenant",
+        "group",
+        "failing",
+        "targets",
+        "deployment",
+        "opens_at",
+        "support",
+        "scope_read",
+        "rule",
+        "route_row",
+        "told",
+        "maintenance",
+        "beside",
     }
+
+
+DECIDED = {
+    "at": "2026-07-23T09:00:00Z",
+    "support_open": True,
+    "closed_reason": None,
+    "next_opening": "2026-07-24T07:30:00Z",
+    "priority": "critical",
+    "route": ["service_desk", "on_call"],
+    "notify_at": "2026-07-23T09:00:00Z",
+    "respond_by": "2026-07-23T11:00:00Z",
+    "reason": "all_users",
+    "sentence": "Support is open and Prospect 365 CRM is down for all users: this is business "
+    "critical, so the service desk and on-call are told at once and a response is due by "
+    "12:00 BST on Thu 23 Jul 2026.",
+}
 
 
 @pytest.mark.parametrize(
@@ -176,6 +215,156 @@ def test_one_tenant_waits_for_the_end_of_easter():
 def test_some_of_an_unnamed_tenant_names_none():
     sentence = explained("sites", "--at", "2026-04-07T11:00", "--impact", "some")["sentence"]
     assert "(1 of 5 targets)" in sentence
+
+
+def test_an_explanation_without_an_instant_is_of_now():
+    before = datetime.now(UTC)  # noqa: TID251 - the command reads the same clock
+    at = datetime.fromisoformat(explained("crm")["at"])
+    assert before <= at <= datetime.now(UTC)  # noqa: TID251 - as above
+
+
+def test_an_explanation_for_people_names_rule_setting_and_channel():
+    code, out, _ = monitor(
+        "explain", "website", "--at", "2026-11-24T02:00", "--failing", "3", "--config", SHIPPED
+    )
+    assert code == 0
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "rule 6, wide_partial: a whole backend group or a large share fails" in lines
+    assert (
+        "setting services.website.wide_share: 0.5 (3 of 5 targets are 0.6, which reaches it)"
+        in lines
+    )
+    assert "on-call told at Tue 24 Nov 02:00:00 GMT (02:00:00Z) by pager" in lines
+    assert "service desk not told" in lines
+    assert (
+        "support closed (outside_hours), by calendar.hours.tue: 08:30-17:00 on Tue 2026-11-24"
+        in lines
+    )
+
+
+def test_an_explanation_for_people_names_the_window_and_the_end_of_it(tmp_path):
+    path = configured(tmp_path, 1)
+    upgrade = "maintenance: {upgrade: {weekly: tue 01:00-03:00, services: web, reason: a move}}\n"
+    path.write_text(path.read_text() + upgrade)
+    code, out, _ = monitor("explain", "web", "--at", "2026-11-24T02:00", "--config", path)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 0
+    assert lines[0].startswith("Nothing opens at Tue 24 Nov 02:00:00 GMT (02:00:00Z): ")
+    assert "opens Tue 24 Nov 03:00:00 GMT (03:00:00Z)" in lines
+    assert lines[-1] == "maintenance upgrade until Tue 24 Nov 03:00:00 GMT (03:00:00Z)"
+
+
+def test_an_explanation_for_people_says_when_no_channel_serves_a_role():
+    config = replace(load(Path(SHIPPED), {}), channels=())
+    words = {"service": "crm", "at": "2026-11-24T02:00"}
+    out = explaining.text(explaining.explained(config, words, real_clock()))
+    assert "02:00:00 GMT (02:00:00Z) but no channel serves this role" in out
+
+
+# --------------------------------------------------------------------------- calendar
+
+
+def with_official(folder, more=()):
+    """A configuration beside an official list of 2027 with these dates besides."""
+    days = ["2027-01-01", "2027-03-26", "2027-03-29", "2027-05-03", "2027-05-31", "2027-08-30"]
+    events = [{"date": day, "title": "A holiday"} for day in (*days, "2027-12-27", *more)]
+    (folder / "list.json").write_text(json.dumps({"england-and-wales": {"events": events}}))
+    path = configured(folder, 1)
+    path.write_text(path.read_text() + "calendar: {official: {file: list.json}}\n")
+    return path
+
+
+def test_a_calendar_names_hours_dates_and_clock_changes():
+    code, out, _ = monitor("calendar", "--year", "2027", "--config", SHIPPED)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 0
+    assert lines[:2] == ["Support in 2027, Europe/London", "Monday 08:30-17:00"]
+    assert "Mon 2027-03-29 closed instead of 08:30-17:00: Easter Monday" in lines
+    assert "Sat 2027-12-25 closed as every Saturday: Christmas Day" in lines
+    assert "Clocks go forward on Sun 2027-03-28: 01:00 GMT is 02:00 BST" in lines
+    assert "Clocks go back on Sun 2027-10-31: 02:00 BST is 01:00 GMT" in lines
+    assert lines[-1] == "Open for 2125 hours in all"
+
+
+def test_a_calendar_says_what_extra_dates_do(tmp_path):
+    path = configured(tmp_path, 1)
+    extra = (
+        "calendar:\n  extra_closed: {2027-02-08: moving}\n"
+        "  extra_open: {2027-12-28: 09:00-13:00, 2027-02-10: 09:00-13:00}\n"
+    )
+    path.write_text(path.read_text() + extra)
+    out = monitor("calendar", "--year", "2027", "--config", path)[1]
+    assert "Mon 2027-02-08  closed instead of 08:30-17:00: moving" in out
+    assert "Wed 2027-02-10  open 09:00-13:00 instead of 08:30-17:00: extra hours" in out
+    assert "Tue 2027-12-28  open 09:00-13:00 instead of closed: Boxing Day (observed)" in out
+
+
+def test_a_calendar_as_json_has_every_date():
+    told = json.loads(monitor("calendar", "--year", "2027", "--json", "--config", SHIPPED)[1])
+    assert told.keys() == {
+        "year",
+        "time_zone",
+        "weekly",
+        "dates",
+        "clock_changes",
+        "open_hours",
+        "official",
+    }
+    assert (told["weekly"]["fri"], told["weekly"]["sat"]) == (["08:30", "16:30"], None)
+    assert told["dates"][2] == {
+        "date": "2027-03-29",
+        "weekday": "Mon",
+        "rule": "bank_holiday",
+        "names": ["Easter Monday"],
+        "hours": None,
+        "usual": ["08:30", "17:00"],
+    }
+    assert [change["at"] for change in told["clock_changes"]] == [
+        "2027-03-28T01:00:00Z",
+        "2027-10-31T01:00:00Z",
+    ]
+    assert (told["open_hours"], told["official"]) == (2125.0, None)
+
+
+def test_a_calendar_without_a_year_is_of_this_one():
+    before = datetime.now(UTC).year  # noqa: TID251 - the command reads the same clock
+    told = json.loads(monitor("calendar", "--json", "--config", SHIPPED)[1])
+    assert before <= told["year"] <= datetime.now(UTC).year  # noqa: TID251 - as above
+
+
+@pytest.mark.parametrize("year", ["2011", "2037", "0", "-5", "99999"])
+def test_a_year_that_the_calendar_does_not_cover_exits_2(year):
+    code, out, err = monitor("calendar", "--year", year, "--config", SHIPPED)
+    assert (code, out) == (2, "")
+    assert err == f"--year: holidays are known for 2012 to 2036, not for {year}\n"
+
+
+def test_a_calendar_is_held_against_an_official_file(tmp_path):
+    path = with_official(tmp_path, ("2027-12-28",))
+    assert "As the official list has it from 2027 to 2027" in monitor("calendar", "-c", path)[1]
+    path = with_official(tmp_path, ("2027-06-14",))
+    out = monitor("calendar", "-c", path)[1]
+    assert "warning: Mon 14 Jun 2027: official is A holiday, the calendar has no holiday" in out
+    assert "warning: Tue 28 Dec 2027: the calendar has Boxing Day (observed), officially" in out
+    told = json.loads(monitor("calendar", "-c", path, "--json")[1])["official"]
+    assert [each["date"] for each in told["differences"]] == ["2027-06-14", "2027-12-28"]
+
+
+def test_of_a_list_that_is_fetched_the_calendar_says_who_compares_it(tmp_path):
+    path = configured(tmp_path, 1)
+    official = 'calendar: {official: {url: "https://lists.example.com/days.json"}}\n'
+    path.write_text(path.read_text() + official)
+    code, out, _ = monitor("calendar", "-c", path)
+    assert code == 0
+    assert out.splitlines()[-1].startswith("The running monitor compares it once a day")
+
+
+def test_an_official_file_that_cannot_be_read_is_a_warning(tmp_path):
+    path = with_official(tmp_path)
+    (tmp_path / "list.json").write_text("nonsense")
+    code, out, _ = monitor("calendar", "-c", path)
+    assert code == 0
+    assert "warning: the official list cannot be read: it is no JSON" in out
 
 
 # --------------------------------------------------------------------------- a running monitor

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from monitor.almanac import OfficialList
 from monitor.config import ConfigError, History, load
 from monitor.config.reading import known_keys
 from monitor.config.tree import MAX_BYTES, plain
@@ -285,6 +286,49 @@ def test_scotland_keeps_no_easter_monday(read):
 def test_hours_name_the_days_that_are_open(read):
     calendar = read("calendar: {hours: {sat: 10:00-12:30}}\n" + MINIMAL).calendar
     assert calendar.weekly == (None,) * 5 + ((time(10), time(12, 30)), None)
+
+
+def test_an_official_list_is_found_beside_the_file_or_fetched(read, tmp_path):
+    assert read(MINIMAL).official is None
+    file = read("calendar: {official: {file: lists/days.json}}\n" + MINIMAL).official
+    assert file == OfficialList(file=str(tmp_path / "lists/days.json"))
+    url = "https://lists.example.com/days.json"
+    text = f"calendar: {{official: {{url: '{url}', division: scotland}}}}\n"
+    assert read(text + MINIMAL).official == OfficialList(url=url, division="scotland")
+
+
+@pytest.mark.parametrize(
+    ("official", "mistake"),
+    [
+        ("{}", "calendar.official: names neither a file nor a url: write one of them"),
+        (
+            '{file: a.json, url: "https://lists.example.com/"}',
+            "calendar.official: names both a file and a url: write one of them",
+        ),
+        ('{file: ""}', "calendar.official: names neither a file nor a url: write one of them"),
+        (
+            '{file: a.json, division: ""}',
+            "calendar.official.division: is empty: write england-and-wales, or leave it out",
+        ),
+        (
+            '{url: "ftp://lists.example.com/"}',
+            "calendar.official.url: must begin with http:// or https://",
+        ),
+        ("{path: a.json}", "calendar.official.path: is not a known key"),
+    ],
+)
+def test_an_official_list_that_cannot_be_meant_is_refused(read, official, mistake):
+    with pytest.raises(ConfigError) as caught:
+        read(f"calendar: {{official: {official}}}\n" + MINIMAL)
+    told = [str(each) for each in caught.value.mistakes]
+    assert any(mistake in each for each in told), told
+
+
+def test_a_private_address_of_an_official_list_is_refused_unless_allowed(read):
+    text = 'calendar: {official: {url: "http://10.0.0.7/days.json"}}\n' + MINIMAL
+    with pytest.raises(ConfigError, match=r"calendar\.official\.url"):
+        read(text)
+    assert read("network: {allow_private: 10.0.0.0/8}\n" + text).official is not None
 
 
 def test_extra_dates_are_read(read):

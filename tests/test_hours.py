@@ -7,14 +7,17 @@ from itertools import pairwise
 
 import pytest
 from govuk_bank_holidays.bank_holidays import BankHolidays
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from monitor.hours import (
+    DayRule,
     OutsideCoverage,
     add,
     between,
     closed_reason,
+    day,
+    day_of,
     is_open,
     next_closing,
     next_opening,
@@ -226,6 +229,10 @@ STRETCHES = {
     "Christmas with a substitute day": ("2026-12-24 00:00", "2026-12-30 00:00"),
     "year end": ("2027-12-30 00:00", "2028-01-05 00:00"),
     "two substitute days": ("2022-12-23 00:00", "2022-12-29 00:00"),
+    "New Year on a Saturday": ("2021-12-31 00:00", "2022-01-06 00:00"),
+    "Easter on the day the clocks go forward": ("2024-03-28 00:00", "2024-04-04 00:00"),
+    "a holiday moved for a jubilee": ("2022-06-01 00:00", "2022-06-07 00:00"),
+    "a holiday moved to a Friday": ("2020-05-06 00:00", "2020-05-12 00:00"),
 }
 
 
@@ -237,27 +244,80 @@ def oracle_open(at):
     return 510 <= minute < (990 if local.isoweekday() == 5 else 1020)
 
 
-@pytest.mark.parametrize("stretch", STRETCHES.values(), ids=STRETCHES)
-def test_every_minute_agrees_with_the_oracle(stretch):
-    begin, end = map(utc, stretch)
-    minutes = [begin + k * MINUTE for k in range((end - begin) // MINUTE)]
-    told = [oracle_open(at) for at in minutes]
-    assert [is_open(SUPPORT, at) for at in minutes] == told
+def held_against_every_minute(calendar, minutes, told):
+    """Every question of a calendar, held against what each minute of a stretch is told to be."""
+    assert [is_open(calendar, at) for at in minutes] == told
     edges = [
         (at, now) for (_, was), (at, now) in pairwise(zip(minutes, told, strict=True)) if was != now
     ]
     openings = [at for at, opened in edges if opened]
     closings = [at for at, opened in edges if not opened]
     for at in minutes[: minutes.index(openings[-1])]:
-        assert next_opening(SUPPORT, at) == next(edge for edge in openings if edge > at)
+        assert next_opening(calendar, at) == next(edge for edge in openings if edge > at)
     for at in minutes[: minutes.index(closings[-1])]:
-        assert next_closing(SUPPORT, at) == next(edge for edge in closings if edge > at)
-    assert between(SUPPORT, begin, end) == 60 * sum(told)
-    passed = 0
-    for at, opened in zip(minutes, told, strict=True):
-        if opened:
-            passed += 60
-            assert add(SUPPORT, begin, passed) == at + MINUTE
+        assert next_closing(calendar, at) == next(edge for edge in closings if edge > at)
+    sums_from_every_start(calendar, minutes, told)
+
+
+def sums_from_every_start(calendar, minutes, told):
+    """`between` and `add` from starts all over a stretch, against counted minutes."""
+    end = minutes[-1] + MINUTE
+    for start in range(0, len(minutes), 487):
+        a, passed = minutes[start], 0
+        for at, opened in zip(minutes[start:], told[start:], strict=True):
+            passed += 60 * opened
+            if opened and (start == 0 or passed % 420 == 0):
+                assert add(calendar, a, passed) == at + MINUTE
+        assert between(calendar, a, end) == passed
+        assert between(calendar, end, a) == -passed
+        for stop in range(start, len(minutes), 103):
+            assert between(calendar, a, minutes[stop]) == 60 * sum(told[start:stop])
+
+
+@pytest.mark.parametrize("stretch", STRETCHES.values(), ids=STRETCHES)
+def test_every_minute_agrees_with_the_oracle(stretch):
+    begin, end = map(utc, stretch)
+    minutes = [begin + k * MINUTE for k in range((end - begin) // MINUTE)]
+    held_against_every_minute(SUPPORT, minutes, [oracle_open(at) for at in minutes])
+
+
+# Support of the policy sleeps when clocks change. These hours do not: each end is found by walking
+# to the first minute at which London's clocks read it, or on a day that skips it by counting on
+# from midnight, as the clock before the change would.
+CHANGES = {"forward": "2026-03-29", "back": "2026-10-25"}
+SMALL_HOURS = [
+    ("00:30", "01:30"),
+    ("01:00", "02:00"),
+    ("01:15", "01:45"),
+    ("01:30", "02:30"),
+    ("01:30", "02:15"),
+    ("02:00", "03:00"),
+    ("00:00", "23:59"),
+]
+
+
+def walked_to(day, clock):
+    """The first instant of a local day at which the clocks read so, or would have."""
+    midnight = datetime.fromisoformat(f"{day} 00:00").replace(tzinfo=LONDON).astimezone(UTC)
+    wanted = time.fromisoformat(clock)
+    for minute in range(25 * 60):
+        local = (midnight + minute * MINUTE).astimezone(LONDON)
+        if (local.date(), local.time()) == (day, wanted):
+            return midnight + minute * MINUTE
+    return midnight + timedelta(hours=wanted.hour, minutes=wanted.minute)
+
+
+@pytest.mark.parametrize("hours", SMALL_HOURS, ids="-".join)
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_hours_in_the_night_the_clocks_change_agree_with_walking_through_it(change, hours):
+    middle = date.fromisoformat(change)
+    days = [middle + timedelta(days=n) for n in (-1, 0, 1, 2)]
+    spans = [tuple(walked_to(day, clock) for clock in hours) for day in days]
+    nights = support(weekly=(tuple(map(time.fromisoformat, hours)),) * 7)
+    begin, end = walked_to(days[0], "00:00"), walked_to(days[-1], "23:59") + MINUTE
+    minutes = [begin + k * MINUTE for k in range((end - begin) // MINUTE)]
+    told = [any(opens <= at < closes for opens, closes in spans) for at in minutes]
+    held_against_every_minute(nights, minutes, told)
 
 
 # --------------------------------------------------------------------------- what always holds
@@ -303,3 +363,41 @@ def test_an_edge_is_where_open_and_closed_meet(at):
     assert (is_open(SUPPORT, opening - tick), is_open(SUPPORT, opening)) == (False, True)
     assert (is_open(SUPPORT, closing - tick), is_open(SUPPORT, closing)) == (True, False)
     assert (closing < opening) is is_open(SUPPORT, at)
+
+
+@given(instants, spells)
+def test_going_back_over_what_was_counted_gives_the_same_with_the_other_sign(at, seconds):
+    later = at + timedelta(seconds=seconds)
+    assert between(SUPPORT, later, at) == -between(SUPPORT, at, later)
+    assert between(SUPPORT, at, at) == 0.0
+
+
+@given(instants, spells, spells)
+def test_adding_twice_is_adding_the_sum(at, first, second):
+    assume(second > 0)
+    twice = add(SUPPORT, add(SUPPORT, at, first), second)
+    assert abs(twice - add(SUPPORT, at, first + second)) <= timedelta(microseconds=2)
+
+
+@given(instants, spells, spells)
+def test_who_starts_later_is_never_done_sooner(at, wait, seconds):
+    later = at + timedelta(seconds=wait)
+    assert add(SUPPORT, at, seconds) <= add(SUPPORT, later, seconds)
+    assert next_opening(SUPPORT, at) <= next_opening(SUPPORT, later)
+    assert next_closing(SUPPORT, at) <= next_closing(SUPPORT, later)
+
+
+@given(instants)
+def test_an_instant_is_open_exactly_where_support_time_runs(at):
+    tick = timedelta(microseconds=1)
+    assert (between(SUPPORT, at, at + tick) > 0) is is_open(SUPPORT, at)
+
+
+@given(instants)
+def test_the_day_of_an_instant_says_what_the_instant_is(at):
+    found = day_of(SUPPORT, at)
+    assert found == day(SUPPORT, at.astimezone(LONDON).date())
+    inside = found.span is not None and found.span[0] <= at < found.span[1]
+    assert inside is is_open(SUPPORT, at)
+    assert (found.name == "") is (found.rule is DayRule.WEEKLY)
+    assert occasion(SUPPORT, at) == found.name

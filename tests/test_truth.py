@@ -349,15 +349,15 @@ SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "draw_policy.py
 
 
 def test_the_page_says_of_every_rule_the_reasons_it_gives_and_no_other():
-    given = {SCRIPT["rule_name"](rule): set() for rule in RULES}
+    given = {rule.name: set() for rule in RULES}
     at = INSTANTS[0].at
     for situation in SITUATIONS:
         found, asked = asked_of(situation)
         verdict = verdict_of(situation, asked, at)
         for rule in RULES:
-            reason = rule(verdict, asked, PolicySettings(**found.settings))
+            reason = rule.gives(verdict, asked, PolicySettings(**found.settings))
             if reason is not None:
-                given[SCRIPT["rule_name"](rule)].add(reason)
+                given[rule.name].add(reason)
                 break
     said = {
         name: {reason for _, reasons in lines for reason in reasons}

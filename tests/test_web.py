@@ -16,6 +16,7 @@ from monitor.metrics import Metrics
 from monitor.model import (
     Action,
     Change,
+    Channel,
     CheckState,
     EventKind,
     Evidence,
@@ -27,14 +28,17 @@ from monitor.model import (
     Need,
     Notice,
     Outcome,
+    Role,
     WindowState,
 )
 from monitor.net.secret import Secret
+from monitor.policy import PolicySettings
 from monitor.store import StoreError, open_store
 from monitor.web import create_app
 from monitor.web.answers import PROTECTION
 from monitor.web.figures import stored_figures
 from monitor.web.pages import both_times, interval_words
+from tests.hours_fixtures import SUPPORT
 from tests.web_fixtures import (
     CERTIFICATE,
     ESTATE,
@@ -51,6 +55,10 @@ CLOCK = Clock(lambda: NINE, lambda: 100.0)
 TOKEN = "tøken"  # not ASCII, so that the comparison has to cope
 AUTHORISED = {"Authorization": f"Bearer {TOKEN}".encode()}
 PUBLIC = "https://monitor.example"
+CHANNELS = (
+    Channel("pager", "webhook", (Role.ON_CALL,), None),
+    Channel("desk", "log", (Role.SERVICE_DESK,), None),
+)
 UPGRADE = WindowState("upgrade", NINE, SCRIPT, "checks sign-in")
 
 
@@ -107,7 +115,9 @@ def engine(store):
     return FakeEngine(store)
 
 
-def client_of(engine, store, *, token=TOKEN, metrics=None):
+def client_of(
+    engine, store, *, token=TOKEN, metrics=None, estate=ESTATE, channels=CHANNELS, cautions=()
+):
     app = create_app(
         engine,
         store,
@@ -115,8 +125,11 @@ def client_of(engine, store, *, token=TOKEN, metrics=None):
         CLOCK,
         api_token=Secret(token) if token else None,
         public_url=PUBLIC,
-        estate=ESTATE,
-        zone="Europe/London",
+        estate=estate,
+        calendar=SUPPORT,
+        policy=PolicySettings(),
+        channels=channels,
+        cautions=lambda: cautions,
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
@@ -226,6 +239,19 @@ async def test_scrapes_are_rendered_one_at_a_time(engine, store):
         answers = await asyncio.gather(*(web.get("/metrics") for _ in range(5)))
     assert [a.status_code for a in answers] == [200] * 5
     assert metrics.most == 1
+
+
+async def test_cautions_are_on_the_overview_escaped_and_leave_the_monitor_ready(engine, store):
+    async with client_of(engine, store, cautions=(f"Mon 7 Feb: {SCRIPT}",)) as web:
+        page = (await web.get("/")).text
+        assert (await web.get("/readyz")).status_code == 200
+    assert "The support calendar should be looked at" in page
+    assert "Mon 7 Feb: &lt;script&gt;" in page
+    assert "cannot be relied on" not in page
+
+
+async def test_without_cautions_the_overview_does_not_speak_of_the_calendar(web):
+    assert "calendar" not in (await web.get("/")).text
 
 
 # --------------------------------------------------------------------------- reading the API
@@ -616,6 +642,7 @@ async def test_the_schema_describes_every_answer_and_the_token(web):
         "/api/v1/incidents/{number}",
         "/api/v1/incidents/{number}/acknowledge",
         "/api/v1/figures",
+        "/api/v1/explain",
     }
     figures = schema["paths"]["/api/v1/figures"]["get"]
     assert {"200", "401", "403", "422"} <= figures["responses"].keys()

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from zoneinfo import ZoneInfo
 
 import httpx
 import typer
@@ -23,9 +24,10 @@ from monitor import __version__
 from monitor.cli import ask, explaining, probing, reporting, showing
 from monitor.clock import real_clock
 from monitor.config import Config, ConfigError, load
+from monitor.explaining import Mistaken
 from monitor.figures import month_named
 from monitor.incident import IllegalTransition
-from monitor.web.schemas import Acknowledgement
+from monitor.web.schemas import Acknowledgement, ExplanationShape
 
 app = typer.Typer(
     name="monitor",
@@ -193,22 +195,62 @@ def ack(
 @app.command()
 def explain(  # noqa: PLR0917 - each is an option of the command line
     service: Annotated[str, typer.Argument(help="The service, as named in the configuration.")],
-    at: Annotated[str, typer.Option("--at", help="ISO 8601; without a zone, the calendar's.")],
-    impact: Annotated[str, typer.Option("--impact", help="all or some")] = "all",
+    at: Annotated[
+        str | None, typer.Option("--at", help="ISO 8601; without a zone, the calendar's; else now.")
+    ] = None,
+    impact: Annotated[
+        str | None, typer.Option("--impact", help="all, some, degraded or unknown; else what fits.")
+    ] = None,
+    check: Annotated[str | None, typer.Option("--check", help="One check only.")] = None,
     tenant: Annotated[str | None, typer.Option("--tenant", help="One tenant only.")] = None,
+    group: Annotated[str | None, typer.Option("--group", help="One backend group only.")] = None,
+    failing: Annotated[
+        str | None, typer.Option("--failing", metavar="N", help="So many of the targets.")
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what policy would decide of an outage at an instant, and why."""
-    loaded = _loaded(config)
+    """Say what policy would decide of an outage at an instant, and which rule and setting did."""
+    words = {
+        "service": service,
+        "at": at,
+        "impact": impact,
+        "check": check,
+        "tenant": tenant,
+        "group": group,
+        "failing": failing,
+    }
     try:
-        decision = explaining.decide_for(loaded, service, at, impact, tenant)
-    except (LookupError, ValueError) as error:
-        _mistaken(str(error.args[0]) if error.args else str(error))
+        found = explaining.explained(_loaded(config), words, real_clock())
+    except Mistaken as error:
+        _mistaken(explaining.mistakes(error, words))
     if as_json:
-        _print_json(showing.decision_json(decision))
+        _print_json(ExplanationShape.of(found).model_dump(mode="json"))
     else:
-        OUT.print(showing.decision_text(decision), markup=False)
+        OUT.print(explaining.text(found), markup=False)
+
+
+@app.command()
+def calendar(
+    year: Annotated[int | None, typer.Option("--year", help="Which year; else this one.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the support calendar of a year: its hours, special dates and clock changes."""
+    from monitor.cli import yearly  # noqa: PLC0415 - only this command needs it
+
+    loaded = _loaded(config)
+    here = real_clock().wall().astimezone(ZoneInfo(loaded.calendar.zone))
+    try:
+        found = yearly.laid_out(loaded, here.year if year is None else year)
+    except ValueError as error:
+        _mistaken(str(error))
+    official = yearly.held_against(loaded)
+    if as_json:
+        _print_json(yearly.as_json(found, official))
+    else:
+        fetched = bool(loaded.official and loaded.official.url)
+        OUT.print(yearly.text(found, official, fetched=fetched), markup=False)
 
 
 @app.command()

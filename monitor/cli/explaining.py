@@ -1,102 +1,101 @@
-"""What policy would say of an outage that has not happened."""
+"""What policy would say of an outage that has not happened, for people and for programs."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator, Mapping
 
+from monitor.clock import Clock
 from monitor.config import Config
-from monitor.model import (
-    SHARED,
-    AllUsersScope,
-    Decision,
-    Deployment,
-    Dimension,
-    Extent,
-    Impact,
-    Interval,
-    Service,
-    Stage,
-    Verdict,
-    VerdictReason,
-)
-from monitor.policy import decide
+from monitor.explaining import Explanation, Mistaken, Support, Told, asked, explain
+from monitor.hours import DayRule
+from monitor.incident.wording import moment
+
+_ROLES = {"on_call": "on-call", "service_desk": "service desk"}
 
 
-def decide_for(
-    config: Config, service_name: str, at_text: str, impact_text: str, tenant: str | None
-) -> Decision:
-    """The decision on an outage of a service at an instant.
-
-    Raises LookupError or ValueError, naming what is wrong and what would be right.
-    """
-    at = instant(at_text, config.calendar.zone)
-    service = _service(config, service_name)
-    if impact_text not in ("all", "some"):
-        raise ValueError(f"--impact: {impact_text!r} is neither all nor some")
-    verdict = _verdict(service, at, Impact(impact_text), _tenant(service, tenant))
-    return decide(verdict, service, config.calendar, config.policy)
+def explained(config: Config, words: Mapping[str, str | None], clock: Clock) -> Explanation:
+    """The decision on what was asked, explained. Raises `Mistaken`."""
+    question = asked(words, config.estate, config.calendar, clock.wall())
+    return explain(question, config.estate, config.calendar, config.policy, config.channels)
 
 
-def instant(text: str, zone: str) -> datetime:
-    """An instant from ISO 8601; local time of `zone` where it names no offset. In UTC."""
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(
-            f"--at: {text!r} is no instant: write 2026-11-23T02:00 or 2026-11-23T02:00Z"
-        ) from None
-    if parsed.tzinfo is None:
-        parsed = parsed.replace(tzinfo=ZoneInfo(zone))
-    try:
-        return parsed.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"--at: {text!r} lies outside the years 1 to 9999 in UTC") from None
-
-
-def _service(config: Config, name: str) -> Service:
-    named = {service.name: service for service in config.estate.services}
-    if name not in named:
-        raise LookupError(f"no service is named {name!r}; there are: {', '.join(named)}")
-    return named[name]
-
-
-def _tenant(service: Service, tenant: str | None) -> str | None:
-    known = {target.tenant for check in service.checks for target in check.targets} - {SHARED}
-    if tenant is not None and tenant not in known:
-        names = ", ".join(sorted(known)) or "none"
-        raise LookupError(f"--tenant: {service.name} has no tenant {tenant!r}; there are: {names}")
-    return tenant
-
-
-def _verdict(service: Service, at: datetime, impact: Impact, tenant: str | None) -> Verdict:
-    """The verdict that detection would give: of one tenant alone, only in tenant scope ALL."""
-    targets = max((len(check.targets) for check in service.checks), default=1)
-    of_tenant = tenant is not None and service.all_users_scope is AllUsersScope.TENANT
-    everyone = impact is Impact.ALL and (tenant is None or of_tenant)
-    members = () if everyone or tenant is None else (tenant,)
-    failing = targets if everyone else 1
-    deployments = {
-        target.deployment
-        for check in service.checks
-        for target in check.targets
-        if tenant in (None, target.tenant)
-    }
-    return Verdict(
-        service=service.name,
-        impact=Impact.ALL if everyone else Impact.SOME,
-        stage=Stage.FAILING,
-        reason=VerdictReason.EVERYONE_TWICE if everyone else VerdictReason.SET_FAILING,
-        at=at,
-        checks=tuple(check.name for check in service.checks),
-        extent=Extent(
-            Dimension.EVERYONE if everyone else Dimension.TARGET,
-            members,
-            failing,
-            max(targets, 1 if everyone else 3),
-            targets,
-        ),
-        began=Interval(None, at),
-        tenant=tenant if of_tenant else None,
-        deployment=deployments.pop() if len(deployments) == 1 else Deployment.HOSTED,
+def mistakes(error: Mistaken, words: Mapping[str, str | None]) -> str:
+    """All that is wrong with a question, a line each, with what was said."""
+    return "\n".join(
+        f"{_option(each.part)}{_quoted(words.get(each.part))}: {each.message}"
+        for each in error.mistakes
     )
+
+
+def _option(part: str) -> str:
+    return part if part == "service" else f"--{part}"
+
+
+def _quoted(text: str | None) -> str:
+    return "" if text is None else f" {text!r}"
+
+
+def text(found: Explanation) -> str:
+    """An explanation for people: its sentence, then line by line what made it so."""
+    decision, verdict = found.decision, found.verdict
+    respond = "no promise" if decision.respond_by is None else moment(decision.respond_by)
+    return "\n".join(
+        [
+            found.sentence,
+            _line("at", moment(found.question.at)),
+            _line("support", _support(found.support)),
+            *([_line("opens", moment(found.opens_at))] if found.maintenance else []),
+            _line("opens next", f"{moment(decision.next_opening)} (support)"),
+            _line("priority", f"{decision.priority} ({decision.reason})"),
+            _line("route", _route(found)),
+            *(_line(_ROLES[told.role], _told(told)) for told in found.told),
+            _line("respond by", respond),
+            _line("all users", f"read as {decision.scope_read}"),
+            _line("deployment", verdict.deployment),
+            _line("rule", f"{found.number}, {found.rule.name}: {found.rule.holds}"),
+            *(
+                _line("setting", f"{setting.key}: {setting.value} ({setting.effect})")
+                for setting in found.settings
+            ),
+            *_windows(found),
+        ]
+    )
+
+
+def _line(head: str, words: str) -> str:
+    return f"  {head:<12}  {words}"
+
+
+def _support(support: Support) -> str:
+    state = "open" if support.closed_reason is None else f"closed ({support.closed_reason})"
+    return f"{state}, by {support.key}: {_day(support)}"
+
+
+def _day(support: Support) -> str:
+    day = support.day
+    if day.hours is not None:
+        return f"{day.hours[0]:%H:%M}-{day.hours[1]:%H:%M} on {day.date:%a} {day.date}"
+    said = f"bank holiday {day.name}" if day.rule is DayRule.BANK_HOLIDAY else day.name
+    return f"{said or 'closed'} on {day.date:%a} {day.date}"
+
+
+def _route(found: Explanation) -> str:
+    state = "open" if found.decision.support_open else "closed"
+    roles = ", ".join(found.route.roles)
+    held = ", held until support opens" if found.route.held else ", at once"
+    return f"row {found.urgency} and support {state}: {roles}{held}"
+
+
+def _told(told: Told) -> str:
+    if told.at is None:
+        return "not told"
+    ways = f"by {', '.join(told.channels)}" if told.channels else "but no channel serves this role"
+    return f"told at {moment(told.at)}{', held,' if told.held else ''} {ways}"
+
+
+def _windows(found: Explanation) -> Iterator[str]:
+    if found.maintenance is not None:
+        ends = moment(found.maintenance.ends)
+        yield _line("maintenance", f"{found.maintenance.window.name} until {ends}")
+    for window in found.beside:
+        yield _line("maintenance", f"{window.name} covers a part of what fails, which has no vote")

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from monitor.config import Config, ConfigError
 from monitor.incident.wording import moment
-from monitor.model import Cell, Decision, Phases, Result
+from monitor.model import Cell, Phases, Result
 
 _PHASES = ("resolve", "connect", "tls", "processing", "transfer")
 _WHOLE = frozenset({"", "priority", "state", "impact"})
@@ -167,39 +167,3 @@ def table(heads: Iterable[str], rows: Iterable[tuple[str, ...]], *, whole: bool 
     for row in rows:
         made.add_row(*(cell.replace("[", "\\[") for cell in row))
     return made
-
-
-# --------------------------------------------------------------------------- a decision
-
-
-def decision_json(decision: Decision) -> dict[str, Any]:
-    """What policy says, as plain values."""
-    return {
-        "at": iso(decision.at),
-        "support_open": decision.support_open,
-        "closed_reason": decision.closed_reason,
-        "next_opening": iso(decision.next_opening),
-        "priority": decision.priority,
-        "route": list(decision.route),
-        "notify_at": iso(decision.notify_at),
-        "respond_by": iso(decision.respond_by),
-        "reason": decision.reason,
-        "sentence": decision.sentence,
-    }
-
-
-def decision_text(decision: Decision) -> str:
-    """What policy says, for people."""
-    closed = f"closed ({decision.closed_reason})"
-    state = "open" if decision.support_open else closed
-    respond = "no promise" if decision.respond_by is None else moment(decision.respond_by)
-    return "\n".join(
-        [
-            decision.sentence,
-            f"  at            {moment(decision.at)}",
-            f"  support       {state}; opens next {moment(decision.next_opening)}",
-            f"  priority      {decision.priority} ({decision.reason})",
-            f"  route         {', '.join(decision.route)} at {moment(decision.notify_at)}",
-            f"  respond by    {respond}",
-        ]
-    )

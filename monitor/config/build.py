@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy.engine import make_url
 
+from monitor.almanac import OfficialList
 from monitor.channels import CHANNELS
 from monitor.config import crosschecks, dates, windows
 from monitor.config.addresses import expanded, placeholders
@@ -48,12 +49,14 @@ class Config:
     """Everything a file says, finished: nothing is read or decided later.
 
     `secrets` are all values to redact wherever text leaves. `warnings` are sentences about what
-    is allowed but weaker than it could be. `nameservers` is None for those of the system.
+    is allowed but weaker than it could be. `official` is a list to hold the calendar against, None
+    for none. `nameservers` is None for those of the system.
     """
 
     path: Path
     estate: Estate
     calendar: Calendar
+    official: OfficialList | None
     policy: PolicySettings
     channels: tuple[Channel, ...]
     limits: Limits
@@ -79,6 +82,7 @@ def config(path: Path, document: Document, root: Node) -> Config:
         path=path,
         estate=estate,
         calendar=dates.calendar(document.calendar),
+        official=dates.official(document.calendar, path.parent),
         policy=document.policy,
         channels=channels,
         limits=document.limits,

@@ -62,6 +62,9 @@ def check_document(case: Case) -> None:
     for path, message in dates.mistakes(document.calendar):
         if not findings.under("calendar", *path):
             findings.add(("calendar", *path), message)
+    official = document.calendar.official
+    if official is not None and official.url:
+        _url(official.url, ("calendar", "official", "url"), case)
     _tenants(case)
     check_rules(case)
     _controls(case)

@@ -7,9 +7,12 @@ day it is read. A date outside of them is an error when it is asked for, never "
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import holidays
 
+from monitor.almanac import ENGLAND_AND_WALES, OfficialList
 from monitor.config.shape import DAYS, CalendarShape
 from monitor.hours import Calendar
 
@@ -36,6 +39,13 @@ def calendar(shape: CalendarShape) -> Calendar:
     )
 
 
+def official(shape: CalendarShape, folder: Path) -> OfficialList | None:
+    """Where the official list of a valid section is, a file relative to `folder`; None for none."""
+    if shape.official is None or shape.official.file is None:
+        return shape.official
+    return replace(shape.official, file=str(folder / shape.official.file))
+
+
 def mistakes(shape: CalendarShape) -> Iterator[tuple[tuple[str, ...], str]]:
     """What of a section cannot be: the path within it, and the message."""
     divisions = holidays.list_supported_countries()
@@ -54,8 +64,17 @@ def mistakes(shape: CalendarShape) -> Iterator[tuple[tuple[str, ...], str]]:
             if not FIRST_YEAR <= date.year <= LAST_YEAR:
                 covered = f"{FIRST_YEAR} to {LAST_YEAR}"
                 yield (key, str(date)), f"is outside the years the calendar covers: {covered}"
+    yield from _official_mistakes(shape.official)
     for date in shape.extra_closed.keys() & shape.extra_open.keys():
         yield ("extra_open", str(date)), "is in extra_closed too: remove one of them"
+
+
+def _official_mistakes(found: OfficialList | None) -> Iterator[tuple[tuple[str, ...], str]]:
+    if found is not None and bool(found.file) == bool(found.url):
+        given = "names both a file and a url" if found.file else "names neither a file nor a url"
+        yield ("official",), f"{given}: write one of them"
+    if found is not None and not found.division:
+        yield ("official", "division"), f"is empty: write {ENGLAND_AND_WALES}, or leave it out"
 
 
 def _division(shape: CalendarShape) -> str | None:

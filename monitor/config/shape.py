@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator
 
+from monitor.almanac import OfficialList
 from monitor.channels import CHANNELS
 from monitor.config.kinds import ByKind
 from monitor.config.spelling import (
@@ -156,11 +157,13 @@ if TYPE_CHECKING:
     LimitsLeaf = Limits
     PolicyLeaf = PolicySettings
     HistoryLeaf = History
+    OfficialLeaf = OfficialList
     RulesShape = Shape
 else:
     LimitsLeaf = leaf(Limits)
     PolicyLeaf = leaf(PolicySettings)
     HistoryLeaf = leaf(History)
+    OfficialLeaf = leaf(OfficialList)
     RulesShape = settings(Rules)
 
 
@@ -199,6 +202,7 @@ class CalendarShape(Shape):
     hours: HoursShape = OFFICE
     extra_closed: dict[Day, Text] = Field(default_factory=dict)
     extra_open: dict[Day, Hours] = Field(default_factory=dict)
+    official: OfficialLeaf | None = None
 
 
 class VantageShape(Shape):

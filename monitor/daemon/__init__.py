@@ -35,9 +35,11 @@ from ulid import ULID
 from monitor import detection, hours
 from monitor.clock import Clock, Now
 from monitor.config import Config
+from monitor.daemon import official
 from monitor.daemon.descriptors import raise_limit
 from monitor.daemon.listener import Listener, bind
 from monitor.daemon.logs import Logs
+from monitor.daemon.official import CalendarWatch
 from monitor.daemon.schedule import Schedule
 from monitor.delivery import Delivery
 from monitor.engine import Engine, ProbeCell, load_mind
@@ -201,7 +203,10 @@ async def _run(
         api_token=config.api_token,
         public_url=config.public_url,
         estate=config.estate,
-        zone=config.calendar.zone,
+        calendar=config.calendar,
+        policy=config.policy,
+        channels=config.channels,
+        cautions=parts.calendar.cautions if parts.calendar else tuple,
     )
     listener = Listener(app, listening)
     host, port = listening.getsockname()[:2]
@@ -268,6 +273,7 @@ class _Parts:
     schedule: Schedule
     scheduler: AsyncIOScheduler
     resumed: list[Change]
+    calendar: CalendarWatch | None
 
 
 async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, net: Net) -> _Parts:
@@ -325,7 +331,24 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         coalesce=True,
         misfire_grace_time=_PRUNE_EVERY,
     )
-    return _Parts(engine, delivery, schedule, scheduler, resumed)
+    watch = _calendar_watch(config, clock, metrics, net)
+    if watch is not None:
+        scheduler.add_job(
+            watch.compare,
+            IntervalTrigger(seconds=official.EVERY),
+            next_run_time=clock.wall() + timedelta(seconds=official.SOON),
+            coalesce=True,
+            misfire_grace_time=official.EVERY,
+        )
+    return _Parts(engine, delivery, schedule, scheduler, resumed, watch)
+
+
+def _calendar_watch(
+    config: Config, clock: Clock, metrics: Metrics, net: Net
+) -> CalendarWatch | None:
+    if config.official is None:
+        return None
+    return CalendarWatch(config.calendar, config.official, net, clock, metrics)
 
 
 async def _keep_gap(store: Store, at: datetime) -> None:

@@ -216,6 +216,16 @@ class Metrics:
         self._gauges["monitor_support_open"].set(is_open)
         self._gauges["monitor_support_next_opening_seconds"].set(seconds_to_opening)
 
+    def calendar_compared(self, differences: int, at: datetime) -> None:
+        """The calendar was compared with the official list; on so many dates they differ."""
+        self._gauges["monitor_calendar_differences"].set(differences)
+        self._gauges["monitor_calendar_compared_timestamp_seconds"].set(at.timestamp())
+        self._gauges["monitor_calendar_list_unreadable"].set(0)
+
+    def calendar_list_unreadable(self) -> None:
+        """The official list could not be read; what was compared before stays shown."""
+        self._gauges["monitor_calendar_list_unreadable"].set(1)
+
     # ----------------------------------------------------------------- what is delivered
 
     def notice(self, channel: str, outcome: NoticeOutcome, count: int = 1) -> None:

@@ -180,6 +180,24 @@ MONITOR_FAMILIES = (
     _gauge(
         "monitor_support_next_opening_seconds", (), "Seconds until support opens next after now"
     ),
+    _gauge(
+        "monitor_calendar_differences",
+        (),
+        "Dates on which the support calendar differs from the official list of bank holidays, "
+        "by the last comparison; 0 when there is none",
+    ),
+    _gauge(
+        "monitor_calendar_compared_timestamp_seconds",
+        (),
+        "Unix time at which the support calendar was last compared with the official list, "
+        "0 when it never was",
+    ),
+    _gauge(
+        "monitor_calendar_list_unreadable",
+        (),
+        "1 when the official list of bank holidays could not be read or compared the last time, "
+        "else 0",
+    ),
     _counter(
         "monitor_config_reloads_total", ("outcome",), "Reloads of the configuration: taken, refused"
     ),

@@ -8,16 +8,20 @@ changes anything but through the engine.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from fastapi import FastAPI
 
 from monitor import __version__
 from monitor.clock import Clock
 from monitor.engine import Engine
+from monitor.hours import Calendar
 from monitor.metrics import Metrics
-from monitor.model import Estate
+from monitor.model import Channel, Estate
 from monitor.net.secret import Secret
+from monitor.policy import PolicySettings
 from monitor.store import Store
-from monitor.web import answers, api, health, pages
+from monitor.web import answers, api, explain, health, pages
 
 __all__ = ["create_app"]
 
@@ -31,12 +35,15 @@ def create_app(
     api_token: Secret | None,
     public_url: str,
     estate: Estate,
-    zone: str,
+    calendar: Calendar,
+    policy: PolicySettings,
+    channels: Sequence[Channel],
+    cautions: Callable[[], Sequence[str]] = tuple,
 ) -> FastAPI:
     """The application; what changes state needs `api_token`, and is refused without one.
 
-    `public_url` is how people reach it, without a slash at the end; `zone` is whose months its
-    figures are of. There are no interactive
+    `public_url` is how people reach it, without a slash at the end. `cautions` are sentences about
+    what people should look at, though the monitor can be relied on. There are no interactive
     documentation pages, for they load scripts from elsewhere; the schema is at
     `/api/v1/openapi.json`.
     """
@@ -59,8 +66,18 @@ def create_app(
             api_token=api_token,
             public_url=public_url,
             estate=estate,
-            zone=zone,
+            zone=calendar.zone,
         )
     )
-    app.include_router(pages.router(engine, store, clock, estate=estate))
+    app.include_router(
+        explain.router(
+            clock,
+            api_token=api_token,
+            estate=estate,
+            calendar=calendar,
+            policy=policy,
+            channels=channels,
+        )
+    )
+    app.include_router(pages.router(engine, store, clock, estate=estate, cautions=cautions))
     return app

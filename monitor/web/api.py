@@ -7,11 +7,9 @@ does it, and answers once it is committed.
 
 from __future__ import annotations
 
-import hmac
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from monitor.clock import Clock
 from monitor.engine import Engine
@@ -21,6 +19,7 @@ from monitor.model import Estate, Incident, IncidentState
 from monitor.net.secret import Secret
 from monitor.store import Store
 from monitor.web.answers import Refusal
+from monitor.web.authority import authorised
 from monitor.web.figures import stored_figures
 from monitor.web.schemas import (
     Acknowledgement,
@@ -33,7 +32,6 @@ from monitor.web.schemas import (
 )
 
 _LARGEST = 2**63 - 1
-_bearer = HTTPBearer(auto_error=False, description="The token set as `api_token`")
 
 Number = Annotated[int, Path(ge=1, le=_LARGEST, description="The number people say")]
 
@@ -51,17 +49,12 @@ def router(
     """Everything below `/api/v1`; months are those of `zone`."""
     routes = APIRouter(prefix="/api/v1", tags=["api"])
 
-    async def authorised(
-        given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    ) -> None:
-        _authorise(given, api_token)
-
     @routes.get("/services", summary="Every service as it looks now")
     async def read_services() -> ServiceList:
         """In the order of the configuration."""
         return ServiceList.model_validate({"services": engine.services()})
 
-    @routes.get("/incidents", summary="Incidents, newest first", responses=_answers(422, 503))
+    @routes.get("/incidents", summary="Incidents, newest first", responses=answers(422, 503))
     async def read_incidents(
         state: Annotated[IncidentState | None, Query(description="Only these")] = None,
         limit: Annotated[int, Query(ge=1, le=200, description="At most so many")] = 50,
@@ -78,7 +71,7 @@ def router(
         )
 
     @routes.get(
-        "/incidents/{number}", summary="One incident whole", responses=_answers(404, 422, 503)
+        "/incidents/{number}", summary="One incident whole", responses=answers(404, 422, 503)
     )
     async def read_incident(number: Number) -> IncidentDetail:
         """With its timeline, the results it rests on and the notices owed for it."""
@@ -90,8 +83,8 @@ def router(
     @routes.post(
         "/incidents/{number}/acknowledge",
         summary="Take an incident on",
-        responses=_answers(401, 403, 404, 409, 422, 503),
-        dependencies=[Depends(authorised)],
+        responses=answers(401, 403, 404, 409, 422, 503),
+        dependencies=[Depends(authorised(api_token))],
     )
     async def acknowledge(number: Number, body: Acknowledgement) -> IncidentSummary:
         """Answers once it is committed. A person may be the first only once."""
@@ -105,8 +98,8 @@ def router(
     @routes.get(
         "/figures",
         summary="The figures of a month",
-        responses=_answers(401, 403, 422, 503),
-        dependencies=[Depends(authorised)],
+        responses=answers(401, 403, 422, 503),
+        dependencies=[Depends(authorised(api_token))],
     )
     async def read_figures(
         month: Annotated[str, Query(description="As 2026-11, in the calendar's time zone")],
@@ -119,24 +112,6 @@ def router(
         return FiguresShape.model_validate(found)
 
     return routes
-
-
-def _authorise(given: HTTPAuthorizationCredentials | None, token: Secret | None) -> None:
-    if token is None:
-        raise Refusal(
-            403,
-            "no_token_configured",
-            "What needs a token is off: set api_token (or api_token_file) in the "
-            "configuration, restart, and send it as 'Authorization: Bearer <token>'.",
-        )
-    sent = given.credentials if given is not None else ""
-    if not hmac.compare_digest(sent.encode("latin-1"), token.reveal().encode()):
-        raise Refusal(
-            401,
-            "unauthorised",
-            "Send the configured api_token as 'Authorization: Bearer <token>'.",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
 
 
 def _unknown(number: int) -> Refusal:
@@ -165,5 +140,6 @@ _MEANINGS = {
 }
 
 
-def _answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer when it refuses, for the schema."""
     return {s: {"model": ErrorAnswer, "description": _MEANINGS[s]} for s in statuses}

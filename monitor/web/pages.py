@@ -7,6 +7,7 @@ template engine. A page asks for itself again after `REFRESH` seconds unless it 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib.resources import files
 from typing import Annotated, Literal
@@ -35,7 +36,14 @@ _IMPACT_WORDS = {
 Refresh = Annotated[Literal["on", "off"], Query(description="Whether the page reloads itself")]
 
 
-def router(engine: Engine, store: Store, clock: Clock, *, estate: Estate) -> APIRouter:
+def router(
+    engine: Engine,
+    store: Store,
+    clock: Clock,
+    *,
+    estate: Estate,
+    cautions: Callable[[], Sequence[str]],
+) -> APIRouter:
     """`/`, `/incidents/{number}` and their style sheet."""
     routes = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
     templates = _templates()
@@ -59,6 +67,7 @@ def router(engine: Engine, store: Store, clock: Clock, *, estate: Estate) -> API
             incidents=incidents,
             events=events,
             warnings=(*engine.not_ready(), *trouble),
+            cautions=cautions(),
         )
 
     @routes.get("/incidents/{number}")
