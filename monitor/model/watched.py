@@ -210,9 +210,8 @@ class Service:
     """What customers know, with the checks that observe it.
 
     `core` says that the critical promise covers it; `title` is its name in sentences; `edge` names
-    what it stands behind, as of a check.
-    `core` says that the critical promise covers it; `title` is its name in sentences;
-    `depends_on` names what stands behind it and is not watched, such as an ERP.
+    what it stands behind, as of a check; `depends_on` what stands behind it and is not watched,
+    such as an ERP.
     """
 
     name: str
