@@ -1,15 +1,16 @@
 """Whatever happens to services that share a page, nobody is left unpaged and no alert unclosed.
 
-Verdicts come in any order, people acknowledge, time passes, and the process is killed after any
-change and starts again from what was written. After every single change:
+Verdicts come in any order, people acknowledge, time passes, support closes, and the process is
+killed after any change and starts again from what was written. After every single change:
 
-- every open critical incident is told of, on every channel that reaches it, in a conversation
-  that was triggered and is not resolved;
-- once a step is over, none that fails and has no person rests on the conversation of one resolved;
-- a conversation is acknowledged exactly while everyone who is told of there has a person;
-- in a conversation nothing comes before its trigger or after its resolve, in order of its numbers.
+- every open critical incident is told of, on every channel that reaches it, in an alert that was
+  triggered and is not resolved;
+- once a step is over, none that fails and has no person rests on the alert of one resolved;
+- an alert of on-call's is acknowledged exactly while everyone who is told of there has a person;
+- in an alert nothing comes before its trigger or after its resolve, in order of its numbers.
 
-Once everything is over, every conversation has been resolved.
+Once support has closed and nobody has what fails, on-call has been alerted since. Once everything
+is over, every alert has been resolved.
 """
 
 import itertools
@@ -21,13 +22,16 @@ from hypothesis import strategies as st
 
 from monitor import judge
 from monitor.clock import Now
+from monitor.hours import is_open, last_closing
+from monitor.incident import to_accept, waits
 from monitor.judge import Mind
 from monitor.judge.cases import Case, departed, incident_changes
+from monitor.judge.duties import fallen_due
 from monitor.judge.linking import linked_back
 from monitor.judge.paging import unattended
-from monitor.model import Change, Channel, Impact, Interval, Priority, Role, Stage
+from monitor.model import Action, Change, Channel, Impact, Interval, Priority, Role, Stage
 from monitor.policy import PolicySettings
-from tests.day import CALENDAR, DESK, PAGER, conversation, local, told_of
+from tests.day import CALENDAR, DESK, PAGER, local, told_of
 from tests.estates import check, estate, service
 from tests.policy_fixtures import down_for_all
 
@@ -47,7 +51,7 @@ STEPS = st.lists(
     st.sampled_from(
         [
             *itertools.product(MOVES, NAMES),
-            *(("passes", seconds) for seconds in (1, 30, 91, 1200)),
+            *(("passes", seconds) for seconds in (1, 30, 91, 600, 1200)),
             *(("killed", unwritten) for unwritten in (0, 1, 2, 3)),
         ]
     ),
@@ -85,6 +89,7 @@ class Shift:
     def does(self, step, what):
         if step == "passes":
             self.at += timedelta(seconds=what)
+            self.falls_due()
         elif step == "killed":
             self.killed(what)
         elif step == "acknowledged":
@@ -92,6 +97,11 @@ class Shift:
         else:
             self.verdict(what, step)
         none_rests_on_what_is_over(self)
+
+    def falls_due(self):
+        """What is due by now, as every tick does."""
+        self.writes(fallen_due(self.mind, self.now()))
+        assert fallen_due(self.mind, self.now()) == []
 
     def verdict(self, name, step):
         known = self.mind.open.get(f"v1:{name}:all")
@@ -113,7 +123,7 @@ class Shift:
 
     def acknowledged(self, name):
         incident = self.mind.open.get(f"v1:{name}:all")
-        if incident is not None and incident.acknowledged_at is None:
+        if incident is not None and (incident.acknowledged_at is None or to_accept(incident)):
             self.writes([judge.acknowledge(self.mind, incident.number, "Robin", self.now())[1]])
 
     def killed(self, unwritten):
@@ -173,36 +183,62 @@ def holds(shift):
         for where, state in states.items():
             there = [i for i in reached if told_in[i.number] == where]
             assert (state == "closed") == (not there)
-            if there:
-                assert (state == "taken") == all(i.acknowledged_at for i in there)
+            taken = state == "taken"
+            if there and Role.ON_CALL in channel.roles:
+                assert taken == (not any(waits(i) for i in there))
+            elif there:
+                assert taken or any(waits(i) for i in there)
+                assert not taken or all(i.acknowledged_at for i in there)
 
 
 def none_rests_on_what_is_over(shift):
     """Who fails, and has no person, is told of where an incident is open."""
     incidents = shift.incidents().values()
-    over = {i.number for i in incidents if i.resolved_at is not None}
+    over = {i.id for i in incidents if i.resolved_at is not None}
     failing = {i.number for i in incidents if i.resolved_at is None and unattended(i)}
     for channel in CHANNELS:
         _, told_in = followed([n for n in shift.notices() if n.channel == channel.name])
-        assert not [n for n in failing & told_in.keys() if told_in[n] in over]
+        assert not [n for n in failing & told_in.keys() if whose(told_in[n]) in over]
+
+
+def whose(alert):
+    """The id of the incident whose alert it is."""
+    return alert.rpartition(":")[2].partition(".")[0]
+
+
+def on_call_was_told_since_support_closed(shift):
+    """Whatever fails and has no person is in an alert of on-call's that is younger."""
+    shift.falls_due()
+    if is_open(CALENDAR, shift.at):
+        return
+    closed_at = last_closing(CALENDAR, shift.at)
+    mine = [n for n in shift.notices() if n.channel == PAGER.name]
+    began = {n.dedup_key: n.created_at for n in mine if n.action is Action.TRIGGER}
+    _, told_in = followed(mine)
+    for incident in shift.mind.open.values():
+        if unattended(incident):
+            assert began[told_in[incident.number]] >= closed_at
 
 
 def followed(notices):
-    """The state of each conversation, and in which each incident was last told of."""
+    """The state of each alert, and in which each incident was last told of."""
     states, told_in, last = {}, {}, {}
     for notice in notices:
-        where, action = conversation(notice)
-        assert notice.seq > last.get(where, 0)
-        last[where] = notice.seq
+        where, action = notice.dedup_key, notice.action.value
+        assert notice.seq > last.get(whose(where), 0)
+        last[whose(where)] = notice.seq
+        told = told_of(notice)
         if action == "trigger":
             assert where not in states
             # Whoever is told only after a person took it needs nobody any more.
-            states[where] = "taken" if told_of(notice).acknowledged_at else "open"
+            states[where] = "open" if waits(told) else "taken"
+            # Who is told of in an alert goes with it into the next.
+            earlier = [n for n, alert in told_in.items() if whose(alert) == whose(where)]
+            told_in |= dict.fromkeys(earlier, where)
         assert states[where] != "closed"
-        number = told_of(notice).number
-        if told_in.get(number) != number:
+        if whose(told_in.get(told.number, "")) != told.id:
             # Who has a conversation of its own stays there, whatever its host's last word is.
-            told_in[number] = where
+            told_in[told.number] = where
         if action in ("acknowledge", "resolve"):
             states[where] = "taken" if action == "acknowledge" else "closed"
     return states, told_in
@@ -211,7 +247,13 @@ def followed(notices):
 @settings(max_examples=150, deadline=None)
 @given(
     begins=st.sampled_from(
-        ["Mon 2026-11-23 08:28", "Mon 2026-11-23 10:00", "Tue 2026-11-24 02:00"]
+        [
+            "Mon 2026-11-23 08:28",
+            "Mon 2026-11-23 10:00",
+            "Tue 2026-11-24 02:00",
+            "Thu 2026-11-26 16:40",
+            "Thu 2026-11-26 16:59",
+        ]
     ),
     steps=STEPS,
 )
@@ -219,6 +261,7 @@ def test_every_open_incident_is_told_of_and_every_alert_is_closed(begins, steps)
     shift = Shift(begins)
     for step, what in steps:
         shift.does(step, what)
+    on_call_was_told_since_support_closed(shift)
     for name in SERVICES:
         shift.does("ends", name)
     for channel in CHANNELS:

@@ -19,6 +19,7 @@ from monitor.incident.lifecycle import (
     resolve,
     to_accept,
     update,
+    waits,
     warn,
 )
 
@@ -37,5 +38,6 @@ __all__ = [
     "resolve",
     "to_accept",
     "update",
+    "waits",
     "warn",
 ]

@@ -147,6 +147,14 @@ def to_accept(incident: Incident) -> bool:
     return incident.handover is not None and incident.handover.accepted_at is None
 
 
+def waits(incident: Incident) -> bool:
+    """Whether it waits for a person: nobody has it, or nobody accepted it and that has paged."""
+    handover = incident.handover
+    unaccepted = handover is not None and handover.accepted_at is None
+    paged = unaccepted and handover is not None and handover.paged_at is not None
+    return incident.acknowledged_at is None or paged
+
+
 def warn(incident: Incident) -> Incident:
     """The first of its warnings is given."""
     return _moved(incident, Happening.WARN, warn_at=incident.warn_at[1:])

@@ -25,7 +25,7 @@ from monitor.clock import Now
 from monitor.incident import lifecycle, wording
 from monitor.judge import paging
 from monitor.judge.mind import ACTOR, Mind, kept
-from monitor.judge.notices import alerted_anew, notices_of, parted
+from monitor.judge.notices import alerted_anew, notices_of, pages_of_its_own
 from monitor.model import (
     Action,
     Change,
@@ -49,7 +49,7 @@ def fallen_due(mind: Mind, now: Now) -> list[Change]:
         handover = mind.open[subject].handover
         if handover is not None and _unaccepted(mind.open[subject], handover, now.at):
             text = wording.unaccepted_text(handover)
-            changes += _escalated(mind, now, mind.open[subject], text, "Not accepted: ")
+            changes.append(_escalated(mind, now, mind.open[subject], text, "Not accepted: "))
     return changes
 
 
@@ -62,7 +62,7 @@ def _warned(mind: Mind, now: Now, incident: Incident) -> Change:
     moved = lifecycle.warn(incident)
     text = wording.warning_text(incident, share)
     notices = notices_of(mind, now, moved, Action.UPDATE, text)
-    return _moved(mind, now, moved, EventKind.WARNED, text, notices=notices)
+    return _moved(mind, now, incident, moved, EventKind.WARNED, text=text, notices=notices)
 
 
 def _handed_over(mind: Mind, now: Now, incident: Incident) -> list[Change]:
@@ -72,7 +72,7 @@ def _handed_over(mind: Mind, now: Now, incident: Incident) -> list[Change]:
         return []
     if incident.acknowledged_at is None:
         text = wording.unattended_text(closed_at)
-        return _escalated(mind, now, incident, text, "Still nobody has it: ")
+        return [_escalated(mind, now, incident, text, "Still nobody has it: ")]
     if hours.is_open(mind.calendar, now.at):
         return []
     return [_offered(mind, now, incident, closed_at)]
@@ -97,7 +97,7 @@ def _offered(mind: Mind, now: Now, incident: Incident, closed_at: datetime) -> C
     notices = notices_of(
         mind, now, moved, Action.UPDATE, text, only=Role.ON_CALL, story=("Timeline:", *story)
     )
-    return _moved(mind, now, moved, EventKind.HANDED_OVER, text, notices=notices)
+    return _moved(mind, now, incident, moved, EventKind.HANDED_OVER, text=text, notices=notices)
 
 
 def _unaccepted(incident: Incident, handover: Handover, at: datetime) -> bool:
@@ -105,7 +105,7 @@ def _unaccepted(incident: Incident, handover: Handover, at: datetime) -> bool:
     return open_still and incident.watch_until is None and handover.accept_by <= at
 
 
-def _escalated(mind: Mind, now: Now, incident: Incident, text: str, lead: str) -> list[Change]:
+def _escalated(mind: Mind, now: Now, incident: Incident, text: str, lead: str) -> Change:
     """A new alert on every on-call channel, and a page of its own for a guest that needs one."""
     own = [
         channel.name
@@ -116,10 +116,10 @@ def _escalated(mind: Mind, now: Now, incident: Incident, text: str, lead: str) -
     ]
     moved = lifecycle.escalate(incident, own, now.at)
     notices = alerted_anew(mind, now, incident, moved, text=text, lead=lead)
-    changes = [_moved(mind, now, moved, EventKind.ESCALATED, text, notices=notices)]
     if moved.paged_with is not None and not _host_pages(mind, moved):
-        changes.append(parted(mind, now, mind.open[moved.subject], lead.rstrip(": ")))
-    return changes
+        guest, moved = moved, lifecycle.part(moved)
+        notices += pages_of_its_own(mind, now, guest, moved, text=text, lead=lead)
+    return _moved(mind, now, incident, moved, EventKind.ESCALATED, text=text, notices=notices)
 
 
 def _host_pages(mind: Mind, guest: Incident) -> bool:
@@ -131,15 +131,16 @@ def _host_pages(mind: Mind, guest: Incident) -> bool:
 def _moved(
     mind: Mind,
     now: Now,
+    before: Incident,
     moved: Incident,
     kind: EventKind,
-    text: str,
     *,
+    text: str,
     notices: tuple[Notice, ...],
 ) -> Change:
     return Change(
         incident=kept(mind, moved, notices),
-        was_version=moved.version - 1,
+        was_version=before.version,
         events=(TimelineEvent(moved.id, now.at, ACTOR, kind, text),),
         notices=notices,
     )

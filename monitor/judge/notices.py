@@ -99,7 +99,7 @@ def alerted_anew(
 def departures(mind: Mind, now: Now, guests: Iterable[Incident], lead: str) -> list[Change]:
     """Guests that fail with no person at them get conversations of their own."""
     leaving = [guest for guest in guests if paging.unattended(guest)]
-    return [parted(mind, now, guest, lead) for guest in leaving]
+    return [_parted(mind, now, guest, lead) for guest in leaving]
 
 
 def guests_left(mind: Mind) -> list[Incident]:
@@ -109,22 +109,29 @@ def guests_left(mind: Mind) -> list[Incident]:
     return [guest for guest in guests if guest.paged_with not in open_ids]
 
 
-def parted(mind: Mind, now: Now, guest: Incident, lead: str) -> Change:
-    """A guest gets a conversation of its own."""
+def _parted(mind: Mind, now: Now, guest: Incident, lead: str) -> Change:
     moved = lifecycle.part(guest)
     text = f"{lead}; told of on its own from now on."
-    said = _Said(moved, Action.TRIGGER, text, now.at, f"{lead}: ")
+    notices = pages_of_its_own(mind, now, guest, moved, text=text, lead=f"{lead}: ")
+    return Change(
+        incident=kept(mind, moved, notices),
+        was_version=guest.version,
+        events=(TimelineEvent(guest.id, now.at, ACTOR, EventKind.NOTED, text),),
+        notices=notices,
+    )
+
+
+def pages_of_its_own(
+    mind: Mind, now: Now, guest: Incident, moved: Incident, *, text: str, lead: str
+) -> tuple[Notice, ...]:
+    """What `guest`, having become `moved`, is owed instead of a place in its host's page."""
+    said = _Said(moved, Action.TRIGGER, text, now.at, lead)
     notices: list[Notice] = []
     for channel in mind.channels:
         if paging.reaches(channel, guest) and channel.name not in guest.paged:
             notices.append(_told(mind, now, _Place(channel, moved, ()), said))
             notices += _left(mind, now, channel, guest)
-    return Change(
-        incident=kept(mind, moved, notices),
-        was_version=guest.version,
-        events=(TimelineEvent(guest.id, now.at, ACTOR, EventKind.NOTED, text),),
-        notices=tuple(notices),
-    )
+    return tuple(notices)
 
 
 def _left(mind: Mind, now: Now, channel: Channel, guest: Incident) -> list[Notice]:
@@ -141,7 +148,7 @@ def _left(mind: Mind, now: Now, channel: Channel, guest: Incident) -> list[Notic
 def _told(mind: Mind, now: Now, place: _Place, said: _Said) -> Notice:
     """A notice that asks for what the company allows."""
     asks = paging.spoken(said.incident, said.action, place.others)
-    waiting = [other for other in place.others if other.acknowledged_at is None]
+    waiting = [other for other in place.others if lifecycle.waits(other)]
     if said.action is Action.ACKNOWLEDGE and waiting:
         only = wording.answers_only(said.incident, waiting)
         said = replace(said, text=f"{said.text} {only}")
