@@ -8,9 +8,11 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 
+from monitor.clock import real_clock
 from monitor.demo.places import GROUPS
 
 ROOT = Path(__file__).parent.parent
@@ -49,6 +51,7 @@ services:
         url: {crm}/{{tenant}}/sign-in
         expect: {{body_contains: ["Sign in to Prospect CRM"]}}
 history: {{record: "{folder}/results.jsonl"}}
+{calendar}
 {more}
 channels:
 {channels}
@@ -61,10 +64,21 @@ def free_port():
         return server.getsockname()[1]
 
 
-def write_config(folder, ports, hook, *, database=None, more_rules="", hooks=None, more=""):
+def always_open():
+    """A calendar in whose time zone it is about noon, on a day on which support is open."""
+    now = real_clock().wall()
+    zone = f"Etc/GMT{now.hour - 12:+d}"
+    today = now.astimezone(ZoneInfo(zone)).date()
+    return f"calendar: {{time_zone: {zone}, extra_open: {{{today}: 00:00-23:59}}}}"
+
+
+def write_config(
+    folder, ports, hook, *, database=None, more_rules="", hooks=None, more="", calendar=None
+):
     """A configuration for the estate at `ports`; returns its path and the monitor's URL.
 
-    `hooks` names the webhooks by role, where `hook` is not for everybody.
+    `hooks` names the webhooks by role, where `hook` is not for everybody. Support is open, unless
+    the text of another `calendar` is given.
     """
     hooks = hooks or {"on_call, service_desk": hook}
     port = free_port()
@@ -79,6 +93,7 @@ def write_config(folder, ports, hook, *, database=None, more_rules="", hooks=Non
             tenants="\n".join(f"  {name}: {{group: {group}}}" for name, group in GROUPS.items()),
             more_rules=more_rules,
             more=more,
+            calendar=always_open() if calendar is None else calendar,
             channels="".join(
                 f'  channel-{number}: {{kind: webhook, roles: [{roles}], url: "{url}",'
                 ' secret: "${TEST_SECRET}"}\n'

@@ -140,9 +140,9 @@ class Simulation:
     def run(self, until):
         """Let virtual time pass."""
         while self._queue and self._queue[0][0] <= until:
-            due, order, act = heapq.heappop(self._queue)
+            due, planned, order, act = heapq.heappop(self._queue)
             if due < self._asleep_until:
-                heapq.heappush(self._queue, (self._asleep_until, order, act))
+                heapq.heappush(self._queue, (self._asleep_until, planned, order, act))
                 continue
             self.now = max(self.now, due)
             act()
@@ -178,7 +178,7 @@ class Simulation:
     # ------------------------------------------------------------------ inside
 
     def _at(self, when, act):
-        heapq.heappush(self._queue, (when, next(self._order), act))
+        heapq.heappush(self._queue, (when, when, next(self._order), act))
 
     def _every(self, interval, first, key):
         def fire():

@@ -83,6 +83,7 @@ async def site(estate, tmp_path):
             None,
             hooks={"on_call": made.pager.url, "service_desk": made.desk.url},
             more="policy: {accept_within: 4s}",
+            calendar="",
         )
         yield made
 

@@ -126,7 +126,7 @@ class TestBefore:
         day.fails("crm", "21:55:01", until="23:20")
         day.runs_until("23:59")
         (incident,) = day.incidents
-        assert day.timeline(1) == ["opened", "recovered", "resolved"]
+        assert day.timeline(1) == ["opened", "warned", "recovered", "warned", "resolved"]
         assert incident.recovered.before > local("2026-11-29 23:20")
 
     def test_an_outage_that_ends_inside_recovers_there(self, day):
@@ -206,7 +206,7 @@ class TestRestart:
         later.fails("crm", "22:31", until="23:20")
         later.runs_until("23:59")
         assert len(later.incidents) == 1
-        assert later.timeline(1)[-2:] == ["recovered", "resolved"]
+        assert later.timeline(1)[-3:] == ["recovered", "warned", "resolved"]
 
     def test_whoever_starts_inside_tells_at_the_end_what_still_fails(self, day):
         later = Day("Sun 2026-11-29 22:31", day.estate)

@@ -27,6 +27,8 @@ from tests.test_detection_properties import (
 )
 
 FIRST = "2026-11-23 09:00:00"
+OPENED = local("2026-11-23 08:30")
+"""When support opened: the digest of that opening has been made before it all begins."""
 LONG = 4500.0
 WRITTEN_AGAIN = timedelta(milliseconds=1)
 """What an instant may lose on its way through two clocks and a store."""
@@ -81,6 +83,7 @@ def begun_at(seconds):
 def started(shape, faults, at, like=None):
     """A process that starts `at` seconds after the first did, with those faults in its world."""
     day = Kept(begun_at(at), world(shape), like=like)
+    day.mind.digested = OPENED
     for from_, lasts, how, where in faults:
         day.breaks(from_ - at, from_ - at + lasts, how, of("crm", **where))
     return day
