@@ -182,9 +182,10 @@ async def test_the_running_monitor_tells_a_difference_and_is_as_ready_as_without
     on = date(2028, 2, 7)
     assert on == A_MONDAY
     async with http_server({"/list": Reply(200, PROCLAIMED)}) as server:
-        path, url = write_config(tmp_path, Ports.free(), "http://127.0.0.1:1/hook")
-        official = f'calendar: {{official: {{url: "{server.url("/list")}"}}}}\n'
-        path.write_text(path.read_text() + official)
+        official = f'calendar: {{official: {{url: "{server.url("/list")}"}}}}'
+        path, url = write_config(
+            tmp_path, Ports.free(), "http://127.0.0.1:1/hook", calendar=official
+        )
         async with monitor(path, url) as running:
 
             async def told():
