@@ -16,10 +16,13 @@ from monitor.incident.lifecycle import (
     part,
     recover,
     relapse,
+    report,
     resolve,
     to_accept,
+    to_answer,
     update,
     warn,
+    warn_of,
 )
 
 __all__ = [
@@ -34,8 +37,11 @@ __all__ = [
     "part",
     "recover",
     "relapse",
+    "report",
     "resolve",
     "to_accept",
+    "to_answer",
     "update",
     "warn",
+    "warn_of",
 ]

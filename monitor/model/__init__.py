@@ -36,7 +36,15 @@ from monitor.model.promised import (
     NoticeState,
     TimelineEvent,
 )
-from monitor.model.reported import Report, ReportMessage, ReportMessageKind
+from monitor.model.reported import (
+    Account,
+    Report,
+    ReportedBy,
+    Reporter,
+    ReportMessage,
+    ReportMessageKind,
+    ReportSettings,
+)
 from monitor.model.seen import Certificate, Evidence, FailureKind, Outcome, Phases, Result
 from monitor.model.shown import CheckState, ServiceState, VantageState, WindowState
 from monitor.model.watched import (
@@ -64,6 +72,7 @@ __all__ = [
     "MONITOR",
     "SHARED",
     "Accepted",
+    "Account",
     "Action",
     "AllUsersScope",
     "Audience",
@@ -105,6 +114,9 @@ __all__ = [
     "Report",
     "ReportMessage",
     "ReportMessageKind",
+    "ReportSettings",
+    "ReportedBy",
+    "Reporter",
     "Result",
     "Role",
     "Rules",
