@@ -96,7 +96,7 @@ NOTICES = Form(
     "last_error",
 )
 DIGESTS = Form(Digest, "opening")
-REPORTS = Form(Report, "reference", "tenant", "reported_at", "settled_at")
+REPORTS = Form(Report, "reference", "tenant", "key", "reported_at", "settled_at")
 OUTAGES = Form(Outage, "id", "unit", "service", "detected_at", "closed_at")
 _RESULTS = Form(Result, "id", "outcome", "observed_at", apart="cell")
 
