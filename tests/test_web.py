@@ -596,6 +596,9 @@ async def test_the_schema_describes_every_answer_and_the_token(web):
         "/api/v1/incidents",
         "/api/v1/incidents/{number}",
         "/api/v1/incidents/{number}/acknowledge",
+        "/api/v1/incidents/{number}/resolve",
+        "/api/v1/reports",
+        "/api/v1/reports/{reference}",
     }
     post = schema["paths"]["/api/v1/incidents/{number}/acknowledge"]["post"]
     assert {"200", "401", "403", "404", "409"} <= post["responses"].keys()

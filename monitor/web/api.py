@@ -1,29 +1,30 @@
-"""The API for programs: services and incidents as they are, and acknowledging one.
+"""The API for programs: services and incidents as they are, acknowledging and resolving one.
 
-Reading is open to whoever reaches the port. Acknowledging needs the token, compared in constant
-time, and names a person; the engine does it, and answers once it is committed.
+Reading is open to whoever reaches the port. Acknowledging and resolving need the token, compared in
+constant time, and name a person; the engine does it, and answers once it is committed.
 """
 
 from __future__ import annotations
 
 import hmac
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from monitor.engine import Engine
 from monitor.incident import IllegalTransition
+from monitor.judge import StillFailing
 from monitor.model import Incident, IncidentState
 from monitor.net.secret import Secret
 from monitor.store import Store
-from monitor.web.answers import Refusal
+from monitor.web.answers import Refusal, answers
 from monitor.web.schemas import (
     Acknowledgement,
-    ErrorAnswer,
     IncidentDetail,
     IncidentPage,
     IncidentSummary,
+    Resolution,
     ServiceList,
 )
 
@@ -34,20 +35,20 @@ Number = Annotated[int, Path(ge=1, le=_LARGEST, description="The number people s
 
 
 def router(engine: Engine, store: Store, *, api_token: Secret | None, public_url: str) -> APIRouter:
-    """Everything below `/api/v1`."""
+    """Everything below `/api/v1`, but for customers' reports."""
     routes = APIRouter(prefix="/api/v1", tags=["api"])
+    _reading(routes, engine, store, public_url)
+    _moving(routes, engine, store, public_url, api_token)
+    return routes
 
-    async def authorised(
-        given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    ) -> None:
-        _authorise(given, api_token)
 
+def _reading(routes: APIRouter, engine: Engine, store: Store, public_url: str) -> None:
     @routes.get("/services", summary="Every service as it looks now")
     async def read_services() -> ServiceList:
         """In the order of the configuration."""
         return ServiceList.model_validate({"services": engine.services()})
 
-    @routes.get("/incidents", summary="Incidents, newest first", responses=_answers(422, 503))
+    @routes.get("/incidents", summary="Incidents, newest first", responses=answers(422, 503))
     async def read_incidents(
         state: Annotated[IncidentState | None, Query(description="Only these")] = None,
         limit: Annotated[int, Query(ge=1, le=200, description="At most so many")] = 50,
@@ -64,7 +65,7 @@ def router(engine: Engine, store: Store, *, api_token: Secret | None, public_url
         )
 
     @routes.get(
-        "/incidents/{number}", summary="One incident whole", responses=_answers(404, 422, 503)
+        "/incidents/{number}", summary="One incident whole", responses=answers(404, 422, 503)
     )
     async def read_incident(number: Number) -> IncidentDetail:
         """With its timeline, the results it rests on and the notices owed for it."""
@@ -73,14 +74,26 @@ def router(engine: Engine, store: Store, *, api_token: Secret | None, public_url
             raise _unknown(number)
         return IncidentDetail.of_record(record, public_url)
 
+
+def _moving(
+    routes: APIRouter, engine: Engine, store: Store, public_url: str, api_token: Secret | None
+) -> None:
+    async def authorised(
+        given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> None:
+        _authorise(given, api_token)
+
     @routes.post(
         "/incidents/{number}/acknowledge",
         summary="Take an incident on",
-        responses=_answers(401, 403, 404, 409, 422, 503),
+        responses=answers(401, 403, 404, 409, 422, 503),
         dependencies=[Depends(authorised)],
     )
     async def acknowledge(number: Number, body: Acknowledgement) -> IncidentSummary:
-        """Answers once it is committed. A person may be the first only once."""
+        """Answers once it is committed. A person may be the first only once.
+
+        Reports that joined since are answered by another acknowledgement.
+        """
         try:
             incident = await engine.acknowledge(number, body.by)
         except (KeyError, IllegalTransition):
@@ -88,7 +101,22 @@ def router(engine: Engine, store: Store, *, api_token: Secret | None, public_url
             raise _unknown(number) if record is None else _taken(record.incident) from None
         return IncidentSummary.of(incident, public_url)
 
-    return routes
+    @routes.post(
+        "/incidents/{number}/resolve",
+        summary="Say that an incident is over",
+        responses=answers(401, 403, 404, 409, 422, 503),
+        dependencies=[Depends(authorised)],
+    )
+    async def resolve(number: Number, body: Resolution) -> IncidentSummary:
+        """Answers once it is committed. Refused while the probes still see it fail."""
+        try:
+            incident = await engine.resolve(number, body.by, false_alarm=body.false_alarm)
+        except StillFailing as failing:
+            raise Refusal(409, "still_failing", f"{failing}.") from None
+        except KeyError:
+            record = await store.incident(number)
+            raise _unknown(number) if record is None else _taken(record.incident) from None
+        return IncidentSummary.of(incident, public_url)
 
 
 def _authorise(given: HTTPAuthorizationCredentials | None, token: Secret | None) -> None:
@@ -96,8 +124,9 @@ def _authorise(given: HTTPAuthorizationCredentials | None, token: Secret | None)
         raise Refusal(
             403,
             "no_token_configured",
-            "Acknowledging through the API is off: set api_token (or api_token_file) in the "
-            "configuration, restart, and send it as 'Authorization: Bearer <token>'.",
+            "Acknowledging and resolving through the API are off: set api_token (or "
+            "api_token_file) in the configuration, restart, and send it as "
+            "'Authorization: Bearer <token>'.",
         )
     sent = given.credentials if given is not None else ""
     if not hmac.compare_digest(sent.encode("latin-1"), token.reveal().encode()):
@@ -123,17 +152,3 @@ def _taken(incident: Incident) -> Refusal:
         return Refusal(409, "already_acknowledged", message)
     message = f"Incident #{incident.number} changed meanwhile; look at it and try again."
     return Refusal(409, "changed", message)
-
-
-_MEANINGS = {
-    401: "The token is missing or wrong",
-    403: "No token is configured; the message says how to set one",
-    404: "No incident has this number",
-    409: "It is resolved, or acknowledged already; the message says by whom",
-    422: "The request is incomplete or malformed; the message says where",
-    503: "The store cannot be read or written now",
-}
-
-
-def _answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {s: {"model": ErrorAnswer, "description": _MEANINGS[s]} for s in statuses}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -21,6 +21,8 @@ from monitor.model import (
     NoticeState,
     Outcome,
     Priority,
+    Report,
+    ReportMessageKind,
     Role,
     Stage,
 )
@@ -39,6 +41,9 @@ class ErrorBody(Shape):
     code: str = Field(description="A word for programs")
     message: str = Field(description="What is wrong and what to do about it")
     details: list[str] = Field(default=[], description="Each mistake or reason on its own")
+    typed: dict[str, Any] | None = Field(
+        default=None, description="What was sent of a report that was refused, as it was"
+    )
 
 
 class ErrorAnswer(Shape):
@@ -123,6 +128,17 @@ class ErrorShape(Shape):
     count: int
 
 
+class ReportedByShape(Shape):
+    """A customer's report that opened or joined an incident."""
+
+    reference: str
+    tenant: str | None = Field(description="Null for an anonymous one")
+    reported_at: datetime
+    respond_by: datetime | None
+    answered_at: datetime | None = Field(description="Null while it waits for a person")
+    answered_by: str | None
+
+
 class IncidentSummary(Shape):
     """One incident."""
 
@@ -152,6 +168,10 @@ class IncidentSummary(Shape):
     recovered: IntervalShape | None
     watch_until: datetime | None = Field(description="Until when recovery is watched")
     resolved_at: datetime | None
+    resolved_by: str | None = Field(description="Null where the probes ended it")
+    false_alarm: bool
+    by_customer: bool = Field(description="A customer's report opened it: a person resolves it")
+    reports: list[ReportedByShape] = Field(description="Customers' reports of it, oldest first")
     linked: list[str] = Field(description="Ids of related incidents, each of which names this one")
     paged_with: str | None = Field(
         description="Id of the incident whose page it shares, which holds its notices; or null"
@@ -269,15 +289,75 @@ class IncidentPage(Shape):
     next_before: int | None = Field(description="Ask again with this as `before`; null at the end")
 
 
+Person = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"
+    ),
+    Field(description="The name of the person"),
+]
+
+
 class Acknowledgement(BaseModel):
     """Who takes an incident on."""
 
     model_config = ConfigDict(extra="forbid")
 
-    by: Annotated[
-        str,
-        StringConstraints(
-            strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"
-        ),
-        Field(description="The name of the person"),
-    ]
+    by: Person
+
+
+class Resolution(BaseModel):
+    """Who says that an incident is over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: Person
+    false_alarm: bool = Field(default=False, description="It never was: no fault was found")
+
+
+class ReportBody(BaseModel):
+    """A customer's own account of an incident."""
+
+    services: list[str] = Field(description="Names or titles of the services")
+    start_time: str = Field(
+        description="When it began: ISO 8601, YYYY-MM-DD HH:MM, or HH:MM of today; London time "
+        "where no zone is given. Not in the future, not over 7 days ago"
+    )
+    error_messages: str = Field(description="Verbatim, or 'none shown'")
+    what_happened_instead: str = Field(default="", description="Needed where none was shown")
+    all_users: bool = Field(description="Whether all the customer's users are stopped")
+    contact: str = Field(default="", description="How to reach who reports it")
+
+
+class ReportMessageShape(Shape):
+    """What the reporter was told."""
+
+    at: datetime
+    kind: ReportMessageKind
+    text: str
+
+
+class ReportShape(Shape):
+    """A customer's report as it stands."""
+
+    reference: str = Field(description="What the reporter keeps")
+    url: str = Field(default="", description="Its status page")
+    state: ReportMessageKind = Field(default=ReportMessageKind.RECEIVED)
+    services: list[str]
+    start_time: str = Field(alias="started", description="As it was typed")
+    started_at: datetime = Field(description="What that means")
+    error_messages: str = Field(alias="errors", description="Empty where none was shown")
+    what_happened_instead: str = Field(alias="instead")
+    all_users: bool
+    reported_at: datetime
+    respond_by: datetime | None = Field(description="Null where nothing is promised")
+    answered_at: datetime | None = Field(description="When a person had acknowledged all of it")
+    settled_at: datetime | None = Field(description="When all of it was resolved")
+    messages: list[ReportMessageShape] = Field(description="What the reporter was told")
+
+    @classmethod
+    def of(cls, report: Report, public_url: str) -> Self:
+        """The shape of a report; neither its contact nor its incidents are shown."""
+        shape = cls.model_validate(report)
+        url = f"{public_url}/reports/{report.reference}"
+        return shape.model_copy(update={"url": url, "state": report.messages[-1].kind})
