@@ -344,10 +344,10 @@ class ReportShape(Shape):
     url: str = Field(default="", description="Its status page")
     state: ReportMessageKind = Field(default=ReportMessageKind.RECEIVED)
     services: list[str]
-    start_time: str = Field(alias="started", description="As it was typed")
+    start_time: str = Field(validation_alias="started", description="As it was typed")
     started_at: datetime = Field(description="What that means")
-    error_messages: str = Field(alias="errors", description="Empty where none was shown")
-    what_happened_instead: str = Field(alias="instead")
+    error_messages: str = Field(validation_alias="errors", description="Empty where none was shown")
+    what_happened_instead: str = Field(validation_alias="instead")
     all_users: bool
     reported_at: datetime
     respond_by: datetime | None = Field(description="Null where nothing is promised")
