@@ -81,7 +81,7 @@ def api(intake: Intake, store: Store, *, public_url: str) -> APIRouter:
             raise
         return ReportShape.of(report, public_url)
 
-    @routes.get("/{reference}", summary="How a report stands", responses=answers(404, 503))
+    @routes.get("/{reference}", summary="How a report stands", responses=answers(404, 422, 503))
     async def read_report(reference: Reference) -> ReportShape:
         """To whoever has the reference."""
         report = await store.report(as_written(reference))
