@@ -40,6 +40,12 @@ FOUND: dict[str, tuple[tuple[str, tuple[Reason, ...]], ...]] = {
             "all that is tried fails, but that is too few to speak for everyone",
             (Reason.UNCONFIRMED,),
         ),
+        (
+            "a tenant reports that all its users are stopped, whatever `all_users_scope` says",
+            (Reason.REPORTED_BY_CUSTOMER,),
+        ),
+        ("a tenant reports that not all its users are", (Reason.REPORTED_IN_PART,)),
+        ("somebody without a tenant's token reports it", (Reason.REPORTED_ANONYMOUSLY,)),
     ),
     "degraded": (("only checks fail that users can do without", (Reason.DEGRADED,)),),
     "everyone": (

@@ -16,8 +16,12 @@ support. Of a promise people are warned at `WARN_SHARES` of its time, the last b
 The policy promises a floor: a wide partial outage, failing canaries and a monitor that cannot see
 are told at once too, without that promise.
 
+A report that a customer made by hand is decided here too: its verdict says by its reason whether
+it came with a tenant's token and whether all users are said to be stopped.
+
 "All users" can mean everyone on the platform or everyone of one tenant; a service says which, and
-the decision records it. Nothing here reads a clock: a decision is made at the verdict's instant.
+the decision records it. A tenant's own report speaks of that tenant whatever the service says.
+Nothing here reads a clock: a decision is made at the verdict's instant.
 """
 
 from __future__ import annotations
@@ -99,9 +103,12 @@ URGENCY: dict[DecisionReason, Urgency] = {
     DecisionReason.ALL_USERS: Urgency.CRITICAL,
     DecisionReason.ALL_END_USERS: Urgency.CRITICAL,
     DecisionReason.ALL_USERS_OF_TENANT: Urgency.CRITICAL,
+    DecisionReason.REPORTED_BY_CUSTOMER: Urgency.CRITICAL,
     DecisionReason.WIDE_PARTIAL: Urgency.AT_ONCE,
     DecisionReason.UNCONFIRMED: Urgency.AT_ONCE,
     DecisionReason.CANNOT_TELL: Urgency.AT_ONCE,
+    DecisionReason.REPORTED_IN_PART: Urgency.STANDARD,
+    DecisionReason.REPORTED_ANONYMOUSLY: Urgency.STANDARD,
     DecisionReason.PARTIAL: Urgency.STANDARD,
     DecisionReason.DEGRADED: Urgency.STANDARD,
     DecisionReason.NOT_CORE: Urgency.STANDARD,
@@ -129,8 +136,11 @@ BY_VERDICT: dict[VerdictReason, DecisionReason] = {
     VerdictReason.NEVER_WORKED: DecisionReason.NEVER_WORKED,
     VerdictReason.DEGRADED: DecisionReason.DEGRADED,
     VerdictReason.CANARY_FAILING: DecisionReason.UNCONFIRMED,
+    VerdictReason.REPORTED_ALL: DecisionReason.REPORTED_BY_CUSTOMER,
+    VerdictReason.REPORTED_PART: DecisionReason.REPORTED_IN_PART,
+    VerdictReason.REPORTED_ANONYMOUSLY: DecisionReason.REPORTED_ANONYMOUSLY,
 }
-"""Reasons of detection that settle the matter, whatever the extent."""
+"""Reasons of detection, and of reports, that settle the matter, whatever the extent."""
 
 
 WARN_SHARES = (0.5, 0.75, 1.0)
@@ -316,6 +326,9 @@ _FOUND_WORDS: dict[DecisionReason, str] = {
     DecisionReason.WIDE_PARTIAL: "{title} is down for many of its customers ({part})",
     DecisionReason.UNCONFIRMED: "{title} fails our own trials, which customers have not confirmed",
     DecisionReason.CANNOT_TELL: "we cannot tell whether customers{of} are down",
+    DecisionReason.REPORTED_BY_CUSTOMER: "{tenant} reports {title} down for all its users",
+    DecisionReason.REPORTED_IN_PART: "{tenant} reports {title} failing, not for all its users",
+    DecisionReason.REPORTED_ANONYMOUSLY: "an unknown customer reports that {title} fails",
     DecisionReason.PARTIAL: "{title} is down for some of its customers only ({part})",
     DecisionReason.DEGRADED: "{title} can be used but is degraded",
     DecisionReason.NOT_CORE: "{title} is failing, which is not one of the core services",

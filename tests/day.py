@@ -2,6 +2,7 @@
 
     day = Day("Mon 2026-11-23 08:50")
     day.fails("crm", "08:58:01", until="09:20")
+    day.reports("crm", tenant="acme", began="09:00", errors="503")
     day.runs_until("10:00")
     day.incidents   ->  every Incident as it was last written, by number
     day.timeline(1) ->  its lines as (time, kind)
@@ -21,7 +22,7 @@ from monitor.detection import Tick
 from monitor.engine.recalled import results_recalled
 from monitor.hours import Calendar
 from monitor.judge import Mind
-from monitor.model import CONTROL, Channel, Result, Role
+from monitor.model import CONTROL, Account, Channel, Result, Role
 from monitor.policy import PolicySettings
 from tests.simulation import Simulation, of, refused
 
@@ -38,6 +39,7 @@ CALENDAR = Calendar(
     last_year=2036,
 )
 PAGER = Channel("pager", "webhook", (Role.ON_CALL,), None)
+CUSTOMERS = Channel("customers", "log", (Role.REPORTER,), None)
 DESK = Channel("desk", "log", (Role.SERVICE_DESK,), None)
 
 
@@ -62,6 +64,7 @@ class Day(Simulation):
         self.written_at = []
         self.written = {}
         self.recorded = []
+        self.references = itertools.count(1)
         if like is not None:
             self._take_up(like)
 
@@ -85,6 +88,32 @@ class Day(Simulation):
         _, change = judge.acknowledge(self.mind, number, by, self.reading())
         self._write(change)
 
+    def resolves(self, number, by, **more):
+        """A person says now that an incident is over."""
+        _, changes = judge.resolve(self.mind, number, by, self.reading(), **more)
+        for change in changes:
+            self._write(change)
+
+    def reports(self, *services, tenant="acme", began="00:40", errors="503", **more):
+        """A customer reports by hand now; the report as it was taken in."""
+        said = {"instead": "", "all_users": True, "contact": "", "key": None} | more
+        at = self.began + timedelta(seconds=self.mono(began))
+        account = Account(tenant, services or ("crm",), began, at, errors, **said)
+        reference = f"REF-{next(self.references)}"
+        report, change = judge.report(self.mind, account, reference, self.reading())
+        self._write(change)
+        return report
+
+    def report(self, reference):
+        """A report as it was last written."""
+        written = [r for change in self.changes for part in change.parts() for r in part.reports]
+        return [each for each in written if each.reference == reference][-1]
+
+    def told_reporter(self, channel="customers"):
+        """What a channel for reporters is owed: (headline, its lines)."""
+        owed = [n for change in self.changes for n in change.notices if n.channel == channel]
+        return [(n.message.headline, *n.message.lines) for n in owed]
+
     def loses_all_after(self, last):
         """As if killed right after the first change of which `last` is true was written."""
         whole = next(i for i, change in enumerate(self.changes) if last(change))
@@ -100,8 +129,8 @@ class Day(Simulation):
             since = self.written_at[kept]
             self.recorded = [result for result in self.recorded if result.observed_at < since]
         del self.changes[kept:], self.written_at[kept:]
-        moved = [change.incident for change in self.changes if change.incident is not None]
-        self.written = {incident.number: incident for incident in moved}
+        moved = [part.incident for change in self.changes for part in change.parts()]
+        self.written = {incident.number: incident for incident in filter(None, moved)}
 
     def loses_results_of_the_last(self, seconds):
         """As if killed that long after results were last recorded."""
@@ -118,7 +147,7 @@ class Day(Simulation):
     @property
     def notices(self):
         """Every notice owed of an incident, as it was written."""
-        owed = [notice for change in self.changes for notice in change.notices]
+        owed = [n for change in self.changes for part in change.parts() for n in part.notices]
         return [notice for notice in owed if notice.incident_id is not None]
 
     @property
@@ -144,13 +173,13 @@ class Day(Simulation):
     def lines(self, number, kind):
         """The texts of an incident's lines of one kind."""
         id_ = self.written[number].id
-        events = [e for change in self.changes for e in change.events]
+        events = [e for change in self.changes for part in change.parts() for e in part.events]
         return [e.text for e in events if e.incident_id == id_ and e.kind.value == kind]
 
     def timeline(self, number):
         """The kinds of an incident's lines, in order."""
         id_ = self.written[number].id
-        events = [e for change in self.changes for e in change.events]
+        events = [e for change in self.changes for part in change.parts() for e in part.events]
         return [e.kind.value for e in events if e.incident_id == id_]
 
     # ------------------------------------------------------------------ inside
@@ -191,10 +220,11 @@ class Day(Simulation):
     def _write(self, change):
         self.changes.append(change)
         self.written_at.append(self.reading().at)
-        if change.incident is not None:
-            known = self.written.get(change.incident.number)
-            assert change.was_version == (known.version if known else None)
-            self.written[change.incident.number] = change.incident
+        for part in change.parts():
+            if part.incident is not None:
+                known = self.written.get(part.incident.number)
+                assert part.was_version == (known.version if known else None)
+                self.written[part.incident.number] = part.incident
 
     def _take_up(self, like):
         """Start as a process does that finds what another, killed, had written."""
@@ -208,7 +238,11 @@ class Day(Simulation):
         hosts = {i.paged_with for i in unresolved} - {i.id for i in unresolved}
         self.mind.ended = {i.id: i for i in like.incidents if i.id in hosts}
         self.mind.digested = max((c.digest.opening for c in like.changes if c.digest), default=None)
-        for event in (event for change in like.changes for event in change.events):
+        parts = [part for change in like.changes for part in change.parts()]
+        reports = {report.reference: report for part in parts for report in part.reports}
+        self.mind.reports = {r: each for r, each in reports.items() if each.settled_at is None}
+        self.references = like.references
+        for event in (event for part in parts for event in part.events):
             if event.incident_id in {i.id for i in unresolved}:
                 judge.note(self.mind, event)
         for id_ in (*(i.id for i in unresolved), *self.mind.ended):

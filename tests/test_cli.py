@@ -1,5 +1,6 @@
 """The command line: what each command answers, to good and to bad input."""
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -22,6 +23,7 @@ from typer.testing import CliRunner
 from monitor.cli import app, explaining, standing
 from monitor.clock import real_clock
 from monitor.config import load
+from tests.store_fixtures import incident, opened, opening
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = str(ROOT / "checks.yaml")
@@ -91,6 +93,9 @@ def configured(folder, port):
         ["ack", "1", "--by", "  "],
         ["ack", "1", "--by", "two\nlines"],
         ["ack", "1", "--by", "x" * 101],
+        ["resolve", "1"],
+        ["resolve", "0", "--by", "Robin"],
+        ["resolve", "1", "--by", "two\nlines"],
         ["run", "--config", "missing.yaml"],
         ["check-config", "missing.yaml"],
         ["probe", "crm/nothing", "--config", SHIPPED],
@@ -412,7 +417,10 @@ def test_all_is_well_only_when_the_monitor_is_ready(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["<h1>", "{}", "[]"])
-@pytest.mark.parametrize("command", [["status"], ["incidents"], ["ack", "1", "--by", "Robin"]])
+@pytest.mark.parametrize(
+    "command",
+    [["status"], ["incidents"], ["ack", "1", "--by", "Robin"], ["resolve", "1", "--by", "R"]],
+)
 def test_something_else_at_the_address_is_said_to_be_that(command, text, tmp_path):
     with answering(lambda _url, _headers: (200, text)) as port:
         code, out, err = monitor(*command, "--config", configured(tmp_path, port))
@@ -453,6 +461,44 @@ def test_a_token_of_any_letters_is_sent(tmp_path, monkeypatch):
     with answering(answer) as port:
         code, _, _ = monitor("ack", "1", "--by", "Robin", "--config", configured(tmp_path, port))
     assert (code, sent) == (0, ["Bearer clé"])
+
+
+def test_resolving_asks_the_running_monitor_and_says_so(tmp_path):
+    asked = []
+
+    def answer(url, _headers):
+        asked.append(url.path)
+        return 200, '{"number": 7, "state": "resolved"}'
+
+    with answering(answer) as port:
+        path = configured(tmp_path, port)
+        said = monitor("resolve", "7", "--by", "Sam", "--false-alarm", "--config", path)
+    assert said == (0, "Incident 7 resolved by Sam.\n", "")
+    assert asked == ["/api/v1/incidents/7/resolve"]
+
+
+def test_resolving_without_a_monitor_or_such_an_incident_is_said(tmp_path):
+    with answering(lambda _url, _headers: (200, "")) as port:
+        path = configured(tmp_path, port)
+    code, out, err = monitor("resolve", "7", "--by", "Sam", "--config", path)
+    assert (code, out, err) == (1, "", "there is no open incident 7\n")
+
+
+def test_without_a_monitor_a_customers_incident_is_resolved_in_the_store(tmp_path):
+    async def reported():
+        async with opened(f"sqlite:///{tmp_path}/monitor.db") as store:
+            one = incident(7, "v1:web:report", service="web", by_customer=True)
+            await store.commit(opening(one))
+
+    asyncio.run(reported())
+    with answering(lambda _url, _headers: (200, "")) as port:
+        path = configured(tmp_path, port)
+    said = ("resolve", "7", "--by", "Sam", "--false-alarm", "--json", "--config", path)
+    code, out, err = monitor(*said)
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert (told["state"], told["resolved_by"], told["false_alarm"]) == ("resolved", "Sam", True)
+    assert monitor(*said)[0] == 1
 
 
 def test_a_token_that_cannot_be_sent_is_not_shown(tmp_path, monkeypatch):

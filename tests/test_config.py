@@ -229,7 +229,7 @@ def test_a_minimal_file_gets_every_default(read):
         "https://crm.example.com/sign-in",
     )
     assert (vantage.name, vantage.network) == ("local", "local")
-    assert (channel.kind, set(channel.roles)) == ("log", set(Role))
+    assert (channel.kind, set(channel.roles)) == ("log", {Role.ON_CALL, Role.SERVICE_DESK})
     assert (config.listen_host, config.listen_port) == ("127.0.0.1", 8365)
     assert config.public_url == "http://127.0.0.1:8365"
     assert config.database_url == "sqlite:///monitor.db"
@@ -526,12 +526,21 @@ def test_a_secret_comes_from_a_file_beside_the_configuration(read, tmp_path):
 
 def test_every_secret_is_listed_for_redaction(read, tmp_path):
     (tmp_path / "api").write_text("api")
-    environ = {"A": "bearer", "B": "basic", "C": "hook", "D": "db", "E": "proxy", "F": "header"}
+    environ = {
+        "A": "bearer",
+        "B": "basic",
+        "C": "hook",
+        "D": "db",
+        "E": "proxy",
+        "F": "header",
+        "G": "acme",
+    }
 
     config = read(
         """\
 api_token_file: api
 database_url: postgresql://monitor:${D}@db.example.com/monitor
+tenants: {acme: {report_token: "${G}"}}
 vantages: {dublin: {proxy: "http://me:${E}@proxy.example.com:3128"}}
 services:
   crm:
@@ -553,6 +562,21 @@ channels:
 
 def test_an_empty_api_token_is_none(read):
     assert read("api_token: ${EMPTY}\n" + MINIMAL).api_token is None
+
+
+def test_tenants_prove_who_they_are_by_tokens_of_their_own(read, tmp_path):
+    (tmp_path / "bolt").write_text("from-a-file\n")
+    tenants = "{acme: {report_token: '${A}'}, bolt: {report_token_file: bolt}, cedar: {}}"
+    config = read(f"tenants: {tenants}\n" + MINIMAL, {"A": "from-a-variable"})
+    tokens = {name: token.reveal() for name, token in config.report_tokens.items()}
+    assert tokens == {"acme": "from-a-variable", "bolt": "from-a-file"}
+
+
+def test_a_channel_for_reporters_is_not_needed_and_the_log_is_none(read):
+    assert read(MINIMAL).channels[0].roles == (Role.ON_CALL, Role.SERVICE_DESK)
+    channels = "channels: {all: {kind: log, roles: [on_call, service_desk]}, "
+    config = read(channels + "customers: {kind: log, roles: reporter}}\n" + MINIMAL)
+    assert config.channels[1].roles == (Role.REPORTER,)
 
 
 def test_the_configuration_shows_no_secret(read):

@@ -19,7 +19,7 @@ from monitor import __version__
 from monitor.cli import FINE, MISTAKEN, NOT_WELL, app
 from monitor.cli.reporting import COLUMNS
 from monitor.config import load
-from monitor.web.schemas import (
+from monitor.web.figure_shapes import (
     AvailabilityShape,
     FiguresShape,
     PromisesShape,

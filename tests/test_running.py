@@ -392,6 +392,9 @@ class TestCommands:
         )
         assert code == 0, err
         assert json_of(out)["acknowledged_by"] == "Robin"
+        code, _, err = await command("resolve", number, "--by", "Robin", "--config", str(path))
+        assert code == 1
+        assert "it resolves by itself once they pass" in err
         code, _, err = await command("status", "--config", str(path))
         assert code == 1
         assert "no monitor is running" in err

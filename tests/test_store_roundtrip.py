@@ -21,6 +21,7 @@ from monitor.model import (
     IncidentState,
     Notice,
     Outage,
+    Report,
     Result,
     TimelineEvent,
     Unobserved,
@@ -80,6 +81,12 @@ INCIDENTS = any_of(
 )
 NOTICES = any_of(Notice, id=ULIDS, channel=NAMES, key=ULIDS)
 EVENTS = any_of(TimelineEvent)
+REPORTS = any_of(
+    Report,
+    reference=ULIDS,
+    tenant=st.one_of(st.none(), NAMES),
+    key=st.one_of(st.none(), ULIDS.map(lambda ulid: f"{ulid} \x00")),
+)
 OUTAGES = any_of(Outage, id=ULIDS, unit=NAMES, service=NAMES)
 UNOBSERVED = any_of(Unobserved, id=ULIDS)
 
@@ -98,6 +105,7 @@ def changes(draw):
         notices=tuple(replace(n, incident_id=one.id, seq=i) for i, n in enumerate(notices)),
         outages=tuple(draw(st.lists(OUTAGES, max_size=1))),
         unobserved=tuple(draw(st.lists(UNOBSERVED, max_size=2))),
+        reports=tuple(draw(st.lists(REPORTS, max_size=2))),
     )
 
 
@@ -124,5 +132,11 @@ async def test_every_noun_comes_back_equal(database_url, change, result):
         for outage in change.outages:
             assert outage in await store.outages(service=outage.service, since=LONG_AGO, limit=999)
         assert set(change.unobserved) <= set((await store.period(LONG_AGO, NEVER)).unobserved)
+        for report in change.reports:
+            assert await store.report(report.reference) == report
+            unsettled = await store.unsettled_reports()
+            assert (report in unsettled) == (report.settled_at is None)
+            if report.tenant is not None and report.key is not None:
+                assert await store.report_with_key(report.tenant, report.key) == report
         await store.record([result])
         assert result in await store.recent_results(result.cell, 999)

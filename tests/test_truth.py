@@ -101,6 +101,11 @@ def controls(cell):
     return cell.key.service == CONTROL
 
 
+def nobody(_cell):
+    """Whatever a customer says, no probe need see it."""
+    return False
+
+
 def of_acme(verdict, *args, **more):
     return lambda service, at: verdict(service, at, *args, tenant="acme", **more)
 
@@ -114,7 +119,7 @@ def part(dimension, members, number):
 
 
 def known(reason, impact=Impact.SOME, **more):
-    return lambda service, at: replace(because(service, at, reason, impact), **more)
+    return lambda service, at, **of: replace(because(service, at, reason, impact), **more, **of)
 
 
 BLUE = part(Dimension.GROUP, ("blue",), GROUP)
@@ -146,6 +151,9 @@ FOUND = {
     "blind": Found(known(VerdictReason.BLIND, UNKNOWN), controls),
     "locked out": Found(known(VerdictReason.LOCKED_OUT, UNKNOWN), first(40), Outcome.BLOCKED),
     "edge turned": Found(known(VerdictReason.TURNED_ON_US, UNKNOWN), controls),
+    "told, all": Found(of_acme(known(VerdictReason.REPORTED_ALL, Impact.ALL)), nobody),
+    "told, some": Found(of_acme(known(VerdictReason.REPORTED_PART)), nobody),
+    "told, unknown": Found(known(VerdictReason.REPORTED_ANONYMOUSLY, Impact.ALL), nobody),
     "stuck": Found(known(VerdictReason.SET_FAILING), controls),
 }
 

@@ -136,7 +136,7 @@ def read(text: str) -> Truth:
 
 
 def _codes(front: str) -> dict[str, Code | None]:
-    _, _, table = front.partition(" | ".join(_widened(_CODES, (5, 8, 19, 22, 0))) + "\n")
+    _, _, table = front.partition(" | ".join(_widened(_CODES, (5, 8, 20, 22, 0))) + "\n")
     codes: dict[str, Code | None] = {}
     for line in filter(None, table.splitlines()):
         code, *said = _parts(line)

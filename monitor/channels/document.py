@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from monitor.model import ErrorSeen, Incident, Notice
+from monitor.model import ErrorSeen, Incident, Notice, Reporter
 
 VERSION = 1
 
@@ -64,6 +64,14 @@ class IncidentDocument(TypedDict):
     linked: list[str]
 
 
+class ReportDocument(TypedDict):
+    """The customer whom a notice is for: his reference, how to reach him, his tenant if known."""
+
+    reference: str
+    contact: str
+    tenant: str | None
+
+
 class NoticeDocument(TypedDict):
     """One notice.
 
@@ -72,7 +80,8 @@ class NoticeDocument(TypedDict):
     go on in a new alert. `about` is the incident that is told of, where that is another (null: it
     is `incident`): it went down together with it and shares its page. A `tell` is about no alert,
     and its `incident` is null where it is about no single one, as the digest of a night is not.
-    `instance` is the monitor that speaks.
+    `report` is null, but for channels that pass messages on to customers who reported something:
+    then it says to whom. `instance` is the monitor that speaks.
     """
 
     version: int
@@ -86,12 +95,14 @@ class NoticeDocument(TypedDict):
     lines: list[str]
     incident: IncidentDocument | None
     about: IncidentDocument | None
+    report: ReportDocument | None
     links: dict[str, str]
 
 
 def notice_document(notice: Notice, sent_at: datetime) -> NoticeDocument:
     """What a receiver is told of a notice that leaves at `sent_at`."""
     incident, about = notice.message.incident, notice.message.about
+    report = notice.message.report
     return {
         "version": VERSION,
         "instance": notice.dedup_key.rpartition(":")[0],
@@ -104,7 +115,16 @@ def notice_document(notice: Notice, sent_at: datetime) -> NoticeDocument:
         "lines": list(notice.message.lines),
         "incident": None if incident is None else _incident(incident),
         "about": None if about is None else _incident(about),
+        "report": None if report is None else _report(report),
         "links": dict(notice.message.links),
+    }
+
+
+def _report(report: Reporter) -> ReportDocument:
+    return {
+        "reference": report.reference,
+        "contact": report.contact,
+        "tenant": report.tenant,
     }
 
 

@@ -27,7 +27,9 @@ from monitor.config import Config, ConfigError, load
 from monitor.explaining import Mistaken
 from monitor.figures import month_named
 from monitor.incident import IllegalTransition
-from monitor.web.schemas import Acknowledgement, ExplanationShape
+from monitor.judge import StillFailing
+from monitor.web.explanation_shapes import ExplanationShape
+from monitor.web.schemas import Acknowledgement
 
 app = typer.Typer(
     name="monitor",
@@ -190,6 +192,34 @@ def ack(
         _print_json(incident)
     else:
         OUT.print(f"Incident {number} acknowledged by {name}.", markup=False)
+
+
+@app.command()
+def resolve(
+    number: Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="The incident's number.")],
+    by: Annotated[str, typer.Option("--by", help="Who says that it is over.")],
+    false_alarm: Annotated[
+        bool, typer.Option("--false-alarm", help="It never was: no fault was found.")
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Resolve an incident: one that a customer opened ends only so. Not while probes see it."""
+    try:
+        name = Acknowledgement(by=by).by
+    except ValidationError:
+        _mistaken("--by: name the person who resolves it, on one line of at most 100 characters")
+    loaded = _loaded(config)
+    try:
+        incident = _asked(lambda: ask.resolve(loaded, number, name, false_alarm=false_alarm))
+    except KeyError:
+        _not_well(f"there is no open incident {number}")
+    except StillFailing as error:
+        _not_well(str(error))
+    if as_json:
+        _print_json(incident)
+    else:
+        OUT.print(f"Incident {number} resolved by {name}.", markup=False)
 
 
 @app.command()

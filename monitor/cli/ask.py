@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +11,9 @@ import httpx
 
 from monitor.clock import real_clock
 from monitor.config import Config
-from monitor.daemon import acknowledge_without_daemon
+from monitor.daemon import acknowledge_without_daemon, resolve_without_daemon
 from monitor.figures import Month, reach_of
-from monitor.model import IncidentState
+from monitor.model import Incident, IncidentState
 from monitor.store import StoreError, open_reader
 from monitor.web.figures import stored_figures
 from monitor.web.schemas import IncidentSummary
@@ -78,24 +78,46 @@ def acknowledge(config: Config, number: int, by: str) -> Mapping[str, Any]:
 
     Raises `Refused`; without a running monitor KeyError and `IllegalTransition` too.
     """
+    moved = _moved(config, number, "acknowledge", {"by": by})
+    if moved is not None:
+        return moved
+    return _stored(config, acknowledge_without_daemon(config, real_clock(), number, by))
+
+
+def resolve(config: Config, number: int, by: str, *, false_alarm: bool) -> Mapping[str, Any]:
+    """Resolve through the API, or in the store when no monitor is running.
+
+    Raises `Refused`; without a running monitor KeyError and `judge.StillFailing` too.
+    """
+    moved = _moved(config, number, "resolve", {"by": by, "false_alarm": false_alarm})
+    if moved is not None:
+        return moved
+    stored = resolve_without_daemon(config, real_clock(), number, by, false_alarm=false_alarm)
+    return _stored(config, stored)
+
+
+def _moved(
+    config: Config, number: int, move: str, body: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """The incident after a move that the running monitor made; None when none is running."""
     token = config.api_token.reveal() if config.api_token else ""
     try:
         with _client(config) as client:
             answer = client.post(
-                f"/api/v1/incidents/{number}/acknowledge",
-                json={"by": by},
+                f"/api/v1/incidents/{number}/{move}",
+                json=body,
                 headers={b"Authorization": f"Bearer {token}".encode()} if token else {},
             )
     except httpx.ConnectError:
-        return _acknowledge_stored(config, number, by)
+        return None
     except httpx.LocalProtocolError:
         raise Refused("api_token cannot be sent: it holds a line break or the like") from None
     return _answered(answer, "number")
 
 
-def _acknowledge_stored(config: Config, number: int, by: str) -> Mapping[str, Any]:
+def _stored(config: Config, move: Coroutine[Any, Any, Incident]) -> Mapping[str, Any]:
     try:
-        incident = asyncio.run(acknowledge_without_daemon(config, real_clock(), number, by))
+        incident = asyncio.run(move)
     except StoreError as error:
         raise Refused(str(error)) from None
     return IncidentSummary.of(incident, config.public_url).model_dump(mode="json")

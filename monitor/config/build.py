@@ -31,7 +31,7 @@ from monitor.model import (
     Estate,
     EvidenceKind,
     Need,
-    Role,
+    ReportSettings,
     Rules,
     Service,
     Target,
@@ -50,7 +50,8 @@ class Config:
 
     `secrets` are all values to redact wherever text leaves. `warnings` are sentences about what
     is allowed but weaker than it could be. `official` is a list to hold the calendar against, None
-    for none. `nameservers` is None for those of the system.
+    for none. `nameservers` is None for those of the system. `report_tokens` are what customers
+    prove by who they are, by tenant.
     """
 
     path: Path
@@ -68,6 +69,8 @@ class Config:
     listen_port: int
     public_url: str
     api_token: Secret | None
+    reports: ReportSettings
+    report_tokens: Mapping[str, Secret]
     history: History
     warnings: tuple[str, ...]
 
@@ -78,6 +81,8 @@ def config(path: Path, document: Document, root: Node) -> Config:
     estate = _estate(document)
     channels = _channels(document)
     api_token = document.api_token or document.api_token_file
+    tokens = dict(_report_tokens(document))
+    made = (estate, channels, api_token, tokens)
     return Config(
         path=path,
         estate=estate,
@@ -88,12 +93,14 @@ def config(path: Path, document: Document, root: Node) -> Config:
         limits=document.limits,
         allow_private=document.network.allow_private,
         nameservers=document.network.nameservers or None,
-        secrets=tuple(dict.fromkeys(_secrets((estate, channels, api_token), document, root))),
+        secrets=tuple(dict.fromkeys(_secrets(made, document, root))),
         database_url=document.database_url,
         listen_host=host.strip("[]"),
         listen_port=int(port),
         public_url=(document.public_url or f"http://{document.listen}").rstrip("/"),
         api_token=api_token,
+        reports=document.reports,
+        report_tokens=tokens,
         history=document.history,
         warnings=tuple(_warnings(estate)),
     )
@@ -219,11 +226,18 @@ def _deployment(read: Kinded, tenant: str, shape: TenantShape) -> Deployment:
 
 def _channels(document: Document) -> tuple[Channel, ...]:
     if document.channels is None:
-        return (Channel("log", "log", tuple(Role), CHANNELS["log"].options()),)
+        return (Channel("log", "log", crosschecks.STAFF, CHANNELS["log"].options()),)
     return tuple(
         Channel(name, each.kind, each.own.roles, each.options)
         for name, each in document.channels.items()
     )
+
+
+def _report_tokens(document: Document) -> Iterator[tuple[str, Secret]]:
+    for name, tenant in document.tenants.items():
+        token = tenant.report_token or tenant.report_token_file
+        if token is not None:
+            yield name, token
 
 
 def _secrets(made: Any, document: Document, root: Node) -> Iterator[Secret]:

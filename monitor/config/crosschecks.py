@@ -32,6 +32,9 @@ SHARED_TARGET = "shared"
 ALL = "all"
 """In place of names of services: every one."""
 
+STAFF = (Role.ON_CALL, Role.SERVICE_DESK)
+"""Who must be reached by at least one channel."""
+
 CONTROL_INTERVAL = 10.0
 CONTROL_TIMEOUT = 5.0
 CONTROLS_NEEDED = 3
@@ -66,6 +69,7 @@ def check_document(case: Case) -> None:
     if official is not None and official.url:
         _url(official.url, ("calendar", "official", "url"), case)
     _tenants(case)
+    _report_tokens(case)
     check_rules(case)
     _controls(case)
     if not document.services and not findings.under("services"):
@@ -170,10 +174,30 @@ def _tenants(case: Case) -> None:
     for name, tenant in case.document.tenants.items():
         if name == SHARED_TARGET:
             case.findings.add(("tenants", name), "is a reserved name: choose another")
+        if tenant.report_token is not None and tenant.report_token_file is not None:
+            case.findings.add(
+                ("tenants", name, "report_token"),
+                "is given twice: remove report_token or report_token_file",
+            )
         for key in tenant.__pydantic_extra__ or {}:
             hint = near_words(key, TENANT_KEYS)
             if hint:
                 case.findings.add(("tenants", name, key), f"is not a known key{hint}")
+
+
+def _report_tokens(case: Case) -> None:
+    """A token tells one tenant, and is not the key to the rest of the API."""
+    api = case.document.api_token or case.document.api_token_file
+    holders = {api.reveal(): "api_token"} if api is not None else {}
+    for name, tenant in case.document.tenants.items():
+        token = tenant.report_token or tenant.report_token_file
+        if token is None:
+            continue
+        holder = holders.setdefault(token.reveal(), f"tenant {name}")
+        if holder != f"tenant {name}":
+            key = "report_token" if tenant.report_token is not None else "report_token_file"
+            message = f"is the same as that of {holder}: give each a token of its own"
+            case.findings.add(("tenants", name, key), message)
 
 
 def _rules(shape: Shape, default: Rules, path: Path, case: Case) -> None:
@@ -376,11 +400,16 @@ def _channels(case: Case) -> None:
     for name, channel in channels.items():
         if not channel.own.roles:
             case.findings.add(("channels", name, "roles"), "is empty: name on_call or service_desk")
+        if Role.REPORTER in channel.own.roles and len(channel.own.roles) > 1:
+            case.findings.add(
+                ("channels", name, "roles"),
+                "reporter stands alone: customers are told through a channel of its own",
+            )
         url = getattr(channel.options, "url", None)
         if url is not None:
             _url(url, ("channels", name, "url"), case)
     served = {role for channel in channels.values() for role in channel.own.roles}
-    for role in Role:
+    for role in STAFF:
         if role not in served:
             case.findings.add(
                 ("channels",), f"nobody is told as {role}: add `{role}` to the roles of a channel"

@@ -34,13 +34,22 @@ from monitor.config.spelling import (
     settings,
     shown,
 )
-from monitor.model import AllUsersScope, Audience, Deployment, EvidenceKind, Need, Role, Rules
+from monitor.model import (
+    AllUsersScope,
+    Audience,
+    Deployment,
+    EvidenceKind,
+    Need,
+    ReportSettings,
+    Role,
+    Rules,
+)
 from monitor.net.limits import Limits
 from monitor.policy import PolicySettings
 from monitor.probes import PROBES
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-TENANT_KEYS = ("group", "deployment", "canary")
+TENANT_KEYS = ("group", "deployment", "canary", "report_token", "report_token_file")
 
 _KINDS = {kind: each.options for kind, each in PROBES.items()}
 _CHANNEL_KINDS = {kind: each.options for kind, each in CHANNELS.items()}
@@ -158,12 +167,14 @@ if TYPE_CHECKING:
     PolicyLeaf = PolicySettings
     HistoryLeaf = History
     OfficialLeaf = OfficialList
+    ReportsLeaf = ReportSettings
     RulesShape = Shape
 else:
     LimitsLeaf = leaf(Limits)
     PolicyLeaf = leaf(PolicySettings)
     HistoryLeaf = leaf(History)
     OfficialLeaf = leaf(OfficialList)
+    ReportsLeaf = leaf(ReportSettings)
     RulesShape = settings(Rules)
 
 
@@ -222,6 +233,8 @@ class TenantShape(Shape):
     group: Text = ""
     deployment: Deployment = Deployment.HOSTED
     canary: Flag = False
+    report_token: Annotated[SecretText | None, BeforeValidator(_empty_is_none)] = None
+    report_token_file: SecretFile | None = None
 
 
 class ProbeShape(Shape):
@@ -311,4 +324,5 @@ class Document(Shape):
     tenants: dict[Name, TenantShape] = Field(default_factory=dict)
     services: dict[Name, ServiceShape] = Field(default_factory=dict)
     maintenance: dict[Name, WindowShape] = Field(default_factory=dict)
+    reports: ReportsLeaf = ReportSettings()
     channels: dict[Name, Channel] | None = None

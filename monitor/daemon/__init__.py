@@ -45,7 +45,7 @@ from monitor.delivery import Delivery
 from monitor.engine import Engine, ProbeCell, load_mind
 from monitor.engine.recorder import Recorder
 from monitor.engine.writing import SIGN_EVERY
-from monitor.judge import Mind, acknowledge
+from monitor.judge import Mind, acknowledge, resolve
 from monitor.metrics import Metrics, NoticeOutcome
 from monitor.model import (
     Cell,
@@ -206,6 +206,8 @@ async def _run(
         calendar=config.calendar,
         policy=config.policy,
         channels=config.channels,
+        reports=config.reports,
+        report_tokens=config.report_tokens,
         cautions=parts.calendar.cautions if parts.calendar else tuple,
     )
     listener = Listener(app, listening)
@@ -242,15 +244,41 @@ async def acknowledge_without_daemon(
     """Acknowledge in the store itself, under its lock; the notices go out at the next start.
 
     Raises `StoreHeld` while a daemon runs, other `StoreError`s, KeyError for an incident that is
-    not open, and `IllegalTransition` for one acknowledged before.
+    not open, and `IllegalTransition` for one acknowledged before, where nobody waits.
     """
+
+    def acknowledged(mind: Mind, now: Now) -> tuple[Incident, list[Change]]:
+        incident, change = acknowledge(mind, number, by, now)
+        return incident, [change]
+
+    return await _moved_without_daemon(config, clock, acknowledged)
+
+
+async def resolve_without_daemon(
+    config: Config, clock: Clock, number: int, by: str, *, false_alarm: bool
+) -> Incident:
+    """Resolve in the store itself, as `acknowledge_without_daemon` does.
+
+    Raises `judge.StillFailing` for what failed when the probes saw it last.
+    """
+
+    def settled(mind: Mind, now: Now) -> tuple[Incident, list[Change]]:
+        return resolve(mind, number, by, now, false_alarm=false_alarm)
+
+    return await _moved_without_daemon(config, clock, settled)
+
+
+async def _moved_without_daemon(
+    config: Config, clock: Clock, move: Callable[[Mind, Now], tuple[Incident, list[Change]]]
+) -> Incident:
     holder = f"process {os.getpid()} on {socket.gethostname()}"
     store = await open_store(config.database_url, clock=clock, holder=holder)
     try:
         now = clock.now()
         mind, _ = await load_mind(lambda worked: _mind(config, store, worked), store, now, "")
-        incident, change = acknowledge(mind, number, by, now)
-        await store.commit(change)
+        incident, changes = move(mind, now)
+        for change in changes:
+            await store.commit(change)
         return incident
     finally:
         await store.close()
@@ -371,6 +399,7 @@ def _mind(config: Config, store: Store, worked: frozenset[tuple[CellKey, str]]) 
         public_url=config.public_url,
         mint=_ulid,
         detection=detection.new_state(config.estate, worked=worked),
+        desk=config.reports.desk,
     )
 
 

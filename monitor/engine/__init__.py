@@ -26,7 +26,7 @@ through the same queue as every change, for the figures of the month.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -35,6 +35,7 @@ from monitor.clock import Clock, Now
 from monitor.detection import Event, Probe, Sent, Tick, WindowClosed, wake_at
 from monitor.engine.recalled import last_seen
 from monitor.engine.recorder import Recorder
+from monitor.engine.reference import new_reference
 from monitor.engine.stall import StallWatch
 from monitor.engine.view import service_states, vantage_states
 from monitor.engine.writing import Writing
@@ -43,6 +44,7 @@ from monitor.maintenance import WindowWatch, excused
 from monitor.metrics import Metrics
 from monitor.model import (
     CONTROL,
+    Account,
     Cell,
     CellKey,
     Change,
@@ -50,8 +52,10 @@ from monitor.model import (
     Evidence,
     Incident,
     Outcome,
+    Report,
     Result,
     ServiceState,
+    TimelineEvent,
     Unobserved,
     UnobservedReason,
     VantageState,
@@ -67,6 +71,7 @@ _TICK_AGAIN = 0.01
 _STALLED_AFTER = 10.0
 GAP_KEPT = timedelta(seconds=10)
 """A pause at least this long is stored as unobserved; the next ticks make good a shorter one."""
+_REPETITIONS_KNOWN = 1000
 _SOON = 60.0
 """The monitor calls itself ready once the cells due at least this often (s) have been probed."""
 
@@ -108,6 +113,7 @@ class Engine:
         self._stall = StallWatch(clock.monotonic, metrics.stall)
         self._store = store
         self._digesting = False
+        self._marked: dict[tuple[str, str], tuple[Report, asyncio.Future[None]]] = {}
         self._writing = Writing(
             store, clock, committed=self._after_commit, failed=metrics.store_failure
         )
@@ -273,16 +279,19 @@ class Engine:
             loop.call_later(delay, start)
 
     def _after_commit(self, change: Change) -> None:
-        if change.notices:
+        parts = change.parts()
+        if any(part.notices for part in parts):
             self._wake_delivery()
-        incident = change.incident
-        if incident is None:
-            return
-        for event in change.events:
+        for part in parts:
+            if part.incident is not None:
+                self._count(part.incident, part.events)
+
+    def _count(self, incident: Incident, events: Iterable[TimelineEvent]) -> None:
+        for event in events:
             if event.kind is EventKind.OPENED:
-                began = incident.began.before
-                delay = (incident.detected_at - began).total_seconds()
-                self._metrics.incident_opened(incident, max(0.0, delay))
+                delay = (incident.detected_at - incident.began.before).total_seconds()
+                # When it began by a customer's watch says nothing of detection.
+                self._metrics.incident_opened(incident, None if incident.by_customer else delay)
             if event.kind is EventKind.RESOLVED:
                 lasted = (event.at - incident.reported_at).total_seconds()
                 self._metrics.incident_resolved(incident, lasted)
@@ -349,7 +358,7 @@ class Engine:
         """Acknowledge an incident, or accept one handed over; returns once it is committed.
 
         Raises `KeyError` when no open incident has the number and
-        `monitor.incident.IllegalTransition` when somebody has it already.
+        `monitor.incident.IllegalTransition` when somebody has it already and nobody waits.
         """
         now = self._clock.now()
         incident, change = judge.acknowledge(self._mind, number, by, now)
@@ -358,6 +367,58 @@ class Engine:
             seconds = (now.at - incident.reported_at).total_seconds()
             self._metrics.incident_acknowledged(incident, seconds)
         return incident
+
+    async def resolve(self, number: int, by: str, *, false_alarm: bool = False) -> Incident:
+        """Resolve an incident in a person's name; returns once it is committed.
+
+        Raises `KeyError` when no open incident has the number and `judge.StillFailing` while the
+        probes see it.
+        """
+        now = self._clock.now()
+        incident, changes = judge.resolve(self._mind, number, by, now, false_alarm=false_alarm)
+        *_, last = [self._writing.change(change) for change in changes]
+        await asyncio.shield(last)
+        return incident
+
+    async def report(self, account: Account) -> Report:
+        """Take in a customer's account; returns once it is committed.
+
+        The same key of the same tenant gives the first report again, and writes nothing. Raises
+        StoreUnavailable when it cannot be told whether there is one.
+        """
+        known = await self._repeated(account)
+        if known is not None:
+            report, written = known
+        else:
+            now = self._clock.now()
+            report, change = judge.report(self._mind, account, new_reference(), now)
+            written = self._writing.change(change)
+            self._mark(account, report, written)
+            self._metrics.reported(report)
+            self._nudge.set()
+        await asyncio.shield(written)
+        return report
+
+    async def _repeated(self, account: Account) -> tuple[Report, asyncio.Future[None]] | None:
+        """The report that an account repeats, and when it is on disk; None when it is new.
+
+        What is still on its way to the disk is asked for last: it may have come meanwhile.
+        """
+        if account.tenant is None or account.key is None:
+            return None
+        stored = await self._store.report_with_key(account.tenant, account.key)
+        if stored is None:
+            return self._marked.get((account.tenant, account.key))
+        written = asyncio.get_running_loop().create_future()
+        written.set_result(None)
+        return stored, written
+
+    def _mark(self, account: Account, report: Report, written: asyncio.Future[None]) -> None:
+        if account.tenant is not None and account.key is not None:
+            self._marked[account.tenant, account.key] = report, written
+            done = [key for key, (_, each) in self._marked.items() if each.done()]
+            for key in done[: max(0, len(self._marked) - _REPETITIONS_KNOWN)]:
+                del self._marked[key]
 
 
 def _breached(incident: Incident, at: datetime) -> bool:
@@ -383,6 +444,7 @@ async def load_mind(
     for id_ in (*open_ids, *mind.ended):
         mind.sequences[id_] = await store.last_seq(id_)
     mind.digested = await store.last_digest()
+    mind.reports = {report.reference: report for report in await store.unsettled_reports()}
     for event in await store.timelines(open_ids):
         judge.note(mind, event)
     outages = await store.open_outages()

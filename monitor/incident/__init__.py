@@ -16,11 +16,14 @@ from monitor.incident.lifecycle import (
     part,
     recover,
     relapse,
+    report,
     resolve,
     to_accept,
+    to_answer,
     update,
     waits,
     warn,
+    warn_of,
 )
 
 __all__ = [
@@ -35,9 +38,12 @@ __all__ = [
     "part",
     "recover",
     "relapse",
+    "report",
     "resolve",
     "to_accept",
+    "to_answer",
     "update",
     "waits",
     "warn",
+    "warn_of",
 ]

@@ -3,7 +3,8 @@
     open          acknowledge -> acknowledged
     acknowledged  accept -> acknowledged
     acknowledged  hand over -> acknowledged
-    either        update, recover, relapse, link, part, warn, escalate: it stays as it is
+    acknowledged  answer -> acknowledged
+    either        update, report, recover, relapse, link, part, warn, escalate: it stays as it is
     either        resolve -> resolved, and that is the end: what fails later is another incident
 
 Recovery is announced while the incident stays open and is watched; it resolves when the watch is
@@ -11,6 +12,8 @@ over, so resolved never reopens. An acknowledgement names a person and is given 
 closes over an acknowledged incident it is handed over, and another person accepts it. To link is
 to learn of a related incident; to part is to be told of in a conversation of its own from now on;
 to escalate is to be told of by a new alert. To warn is to say that no person has responded yet.
+To report is to be joined by a customer's report; an acknowledgement answers all that joined before
+it, and one that joins later is answered by another.
 `version` grows by one with every move, and the store accepts a move only from the version before.
 """
 
@@ -31,6 +34,7 @@ from monitor.model import (
     Interval,
     Outcome,
     Priority,
+    ReportedBy,
     Result,
     Verdict,
 )
@@ -43,7 +47,9 @@ class Happening(StrEnum):
     """What can happen to an incident."""
 
     ACKNOWLEDGE = "acknowledge"
+    ANSWER = "answer"
     UPDATE = "update"
+    REPORT = "report"
     RECOVER = "recover"
     RELAPSE = "relapse"
     LINK = "link"
@@ -59,6 +65,7 @@ _OPEN, _ACKNOWLEDGED, _RESOLVED = IncidentState
 
 _EITHER = (
     Happening.UPDATE,
+    Happening.REPORT,
     Happening.RECOVER,
     Happening.RELAPSE,
     Happening.LINK,
@@ -72,6 +79,7 @@ LIFECYCLE: dict[tuple[IncidentState, Happening], IncidentState] = {
     **{(state, happening): state for state in (_OPEN, _ACKNOWLEDGED) for happening in _EITHER},
     (_ACKNOWLEDGED, Happening.HAND_OVER): _ACKNOWLEDGED,
     (_ACKNOWLEDGED, Happening.ACCEPT): _ACKNOWLEDGED,
+    (_ACKNOWLEDGED, Happening.ANSWER): _ACKNOWLEDGED,
     (_OPEN, Happening.RESOLVE): _RESOLVED,
     (_ACKNOWLEDGED, Happening.RESOLVE): _RESOLVED,
 }
@@ -130,16 +138,31 @@ def opened(
 
 
 def acknowledge(incident: Incident, by: str, at: datetime) -> Incident:
-    """A person takes it, or accepts it where it was handed over and nobody has yet.
+    """A person takes it, accepts it where it was handed over, or answers who reported it since.
 
-    Raises `IllegalTransition` when someone has it, or it is resolved.
+    Whichever it is, all reports that have joined by now are answered. Raises `IllegalTransition`
+    when someone has it and nobody waits, or it is resolved.
     """
+    reports = tuple(_answered(each, by, at) for each in incident.reports)
     handover = incident.handover
     if handover is not None and handover.accepted_at is None:
         accepted = replace(handover, accepted_by=by, accepted_at=at)
-        return _moved(incident, Happening.ACCEPT, handover=accepted)
+        return _moved(incident, Happening.ACCEPT, handover=accepted, reports=reports)
+    if incident.acknowledged_at is not None and to_answer(incident):
+        return _moved(incident, Happening.ANSWER, reports=reports)
     fields = {"acknowledged_by": by, "acknowledged_at": at, "warn_at": ()}
-    return _moved(incident, Happening.ACKNOWLEDGE, **fields)
+    return _moved(incident, Happening.ACKNOWLEDGE, reports=reports, **fields)
+
+
+def _answered(reported: ReportedBy, by: str, at: datetime) -> ReportedBy:
+    if reported.answered_at is not None:
+        return reported
+    return replace(reported, answered_by=by, answered_at=at, warn_at=())
+
+
+def to_answer(incident: Incident) -> bool:
+    """Whether a customer who reported it waits for a person."""
+    return any(each.answered_at is None for each in incident.reports)
 
 
 def to_accept(incident: Incident) -> bool:
@@ -158,6 +181,13 @@ def waits(incident: Incident) -> bool:
 def warn(incident: Incident) -> Incident:
     """The first of its warnings is given."""
     return _moved(incident, Happening.WARN, warn_at=incident.warn_at[1:])
+
+
+def warn_of(incident: Incident, reported: ReportedBy) -> Incident:
+    """The first of the warnings of one of its reports is given."""
+    warned = replace(reported, warn_at=reported.warn_at[1:])
+    reports = tuple(warned if each == reported else each for each in incident.reports)
+    return _moved(incident, Happening.WARN, reports=reports)
 
 
 def escalate(incident: Incident, channels: Iterable[str], at: datetime) -> Incident:
@@ -194,6 +224,15 @@ def update(
     """
     learned = _learned(incident, verdict, decision, results)
     return _moved(incident, Happening.UPDATE, title=title, scope=scope, **learned)
+
+
+def report(incident: Incident, reported: ReportedBy, decision: Decision | None) -> Incident:
+    """A customer's report joins it, and raises it to what policy decides of it (None: nothing).
+
+    What is known of the failure stays as it was: a report is evidence beside that of the probes.
+    """
+    risen = {} if decision is None else _risen(incident, decision)
+    return _moved(incident, Happening.REPORT, reports=(*incident.reports, reported), **risen)
 
 
 def recover(incident: Incident, recovered: Interval | None, watch_until: datetime) -> Incident:
@@ -244,7 +283,22 @@ def resolve(
 def _learned(
     incident: Incident, verdict: Verdict, decision: Decision, results: Iterable[Result]
 ) -> dict[str, object]:
-    """What a verdict adds to what an incident says already.
+    """What a verdict adds to what an incident says already."""
+    known = {(e.check, e.vantage, e.kind, e.message): e for e in incident.errors}
+    for error in errors_seen(results):
+        known.setdefault((error.check, error.vantage, error.kind, error.message), error)
+    return {
+        **_risen(incident, decision),
+        "began": earliest((incident.began, verdict.began)),
+        "known_by": verdict.known_by or incident.known_by,
+        "checks": tuple(sorted({*incident.checks, *verdict.checks})),
+        "extent": verdict.extent,
+        "errors": tuple(known.values())[:ERRORS_KEPT],
+    }
+
+
+def _risen(incident: Incident, decision: Decision) -> dict[str, object]:
+    """Priority, route and promise after a decision: they only rise, and a promise is kept.
 
     Raised, it carries the promise that is due first.
     """
@@ -253,9 +307,6 @@ def _learned(
     respond_by = min(due, default=None) if raised else incident.respond_by or decision.respond_by
     promised = respond_by != incident.respond_by and incident.acknowledged_at is None
     route = tuple(dict.fromkeys((*incident.route, *decision.route)))
-    known = {(e.check, e.vantage, e.kind, e.message): e for e in incident.errors}
-    for error in errors_seen(results):
-        known.setdefault((error.check, error.vantage, error.kind, error.message), error)
     return {
         "priority": decision.priority if raised else incident.priority,
         "reason": decision.reason if raised or route != incident.route else incident.reason,
@@ -264,11 +315,6 @@ def _learned(
         "respond_by": respond_by,
         "warn_at": decision.warn_at if promised else incident.warn_at,
         "closings_after": decision.at if raised else incident.closings_after,
-        "began": earliest((incident.began, verdict.began)),
-        "known_by": verdict.known_by or incident.known_by,
-        "checks": tuple(sorted({*incident.checks, *verdict.checks})),
-        "extent": verdict.extent,
-        "errors": tuple(known.values())[:ERRORS_KEPT],
     }
 
 

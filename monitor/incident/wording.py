@@ -47,6 +47,18 @@ _CANNOT_TELL = {
 }
 
 
+_REPORTED_TITLE = {
+    VerdictReason.REPORTED_ALL: "{title} is reported down for all users of {tenant}",
+    VerdictReason.REPORTED_PART: "{title} is reported failing for users of {tenant}",
+    VerdictReason.REPORTED_ANONYMOUSLY: "{title} is reported failing, anonymously",
+}
+_REPORTED_SCOPE = {
+    VerdictReason.REPORTED_ALL: "all users of {tenant}, as reported",
+    VerdictReason.REPORTED_PART: "users of {tenant}, as reported",
+    VerdictReason.REPORTED_ANONYMOUSLY: "not known: reported without a customer's token",
+}
+
+
 def clock_time(at: datetime) -> str:
     """The time of day in London, for a headline."""
     return f"{at.astimezone(_LONDON):%H:%M}"
@@ -65,6 +77,8 @@ def scope_of(verdict: Verdict, service: Service) -> str:
         return "cannot tell"
     if verdict.reason is VerdictReason.NEVER_WORKED:
         return f"never worked: {_members(verdict.extent)}"
+    if verdict.reason in _REPORTED_SCOPE:
+        return _REPORTED_SCOPE[verdict.reason].format(tenant=verdict.tenant)
     tenant = f" of {verdict.tenant}" if verdict.tenant else ""
     if verdict.impact is Impact.ALL:
         return _AUDIENCE[service.audience] + tenant
@@ -96,6 +110,9 @@ def title_of(verdict: Verdict, service: Service) -> str:
     if verdict.reason in _CANNOT_TELL:
         why = _CANNOT_TELL[verdict.reason].format(title=service.title)
         return f"{why}: we cannot tell whether customers are down"
+    if verdict.reason in _REPORTED_TITLE:
+        words = _REPORTED_TITLE[verdict.reason]
+        return words.format(title=service.title, tenant=verdict.tenant)
     if verdict.impact is Impact.ALL:
         return f"{service.title} is down for {scope_of(verdict, service)}"
     if verdict.reason is VerdictReason.DEGRADED:
@@ -127,6 +144,9 @@ def relapsed_text(incident: Incident) -> str:
 
 def resolved_text(incident: Incident) -> str:
     """The end, and how long it lasted at least and at most."""
+    if incident.resolved_by is not None:
+        found = " It was a false alarm." if incident.false_alarm else ""
+        return f"Resolved by {incident.resolved_by}.{found}"
     if incident.recovered is None:
         return "Resolved."
     back = incident.recovered.before

@@ -17,7 +17,8 @@ with the event. Identifiers are asked of `Mind.mint`, so that nothing here is ra
 `mind.py` holds what is in mind, `verdicts.py` turns declarations into outages and verdicts,
 `cases.py` moves incidents, `linking.py` says which are related, `paging.py` which share a page,
 `notices.py` who is owed what, `duties.py` what falls due by itself and `digest.py` what the
-service desk reads when support opens.
+service desk reads when support opens. `reports.py` takes in what customers report by hand, of
+which `reporters.py` tells them; `accounts.py` says what such a report lacks.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ from dataclasses import dataclass, replace
 from monitor import detection
 from monitor.clock import Now
 from monitor.detection import Declared, Probe, track_of
-from monitor.incident import lifecycle
+from monitor.incident import lifecycle, replying
 from monitor.judge.cases import Case, departed, incident_changes, resolved
 from monitor.judge.digest import digest, digest_due
 from monitor.judge.duties import fallen_due
 from monitor.judge.linking import linked_back
 from monitor.judge.mind import ACTOR, Mind, kept, note, remembered
 from monitor.judge.notices import notices_of
+from monitor.judge.reporters import reporters_told
+from monitor.judge.reports import report
 from monitor.judge.verdicts import (
     declared_of,
     merged,
@@ -58,12 +61,15 @@ from monitor.model import (
 __all__ = [
     "ACTOR",
     "Mind",
+    "StillFailing",
     "Thought",
     "acknowledge",
     "digest",
     "digest_due",
     "note",
     "recall",
+    "report",
+    "resolve",
     "resume",
     "subject_of",
     "think",
@@ -107,9 +113,9 @@ def resume(
     """Take up what an earlier process left open; `unobserved` says what it did not see.
 
     An outage of what is no longer configured is closed, and an incident that rests on no other is
-    resolved: nothing could ever end it. What that process had not come to tell is told now, and
-    links and pages that it left half made are made whole. `mind.ended` holds the resolved incidents
-    that an open one is `paged_with`.
+    resolved: nothing could ever end it. One that a customer opened is left to a person. What that
+    process had not come to tell is told now, and links and pages that it left half made are made
+    whole. `mind.ended` holds the resolved incidents that an open one is `paged_with`.
     """
     changes = []
     for outage in outages:
@@ -128,27 +134,75 @@ def resume(
 
 
 def acknowledge(mind: Mind, number: int, by: str, now: Now) -> tuple[Incident, Change]:
-    """A person takes an incident, or accepts one that was handed over.
+    """A person takes an incident, accepts one that was handed over, or answers later reports.
 
-    Raises `KeyError` when no open incident has the number, `incident.IllegalTransition` when
-    somebody has it already.
+    All that reported it by now are answered. Raises `KeyError` when no open incident has the
+    number, `incident.IllegalTransition` when somebody has it already and nobody waits.
     """
-    incident = next((i for i in mind.open.values() if i.number == number), None)
-    if incident is None:
-        raise KeyError(number)
-    accepts = lifecycle.to_accept(incident)
-    kind = EventKind.ACCEPTED if accepts else EventKind.ACKNOWLEDGED
+    incident = _numbered(mind, number)
+    kind = _answering(incident)
     text = f"{kind.value.capitalize()} by {by}."
+    if kind is EventKind.ANSWERED:
+        text = replying.answered_text(by)
     moved = lifecycle.acknowledge(incident, by, now.at)
     notices = notices_of(mind, now, moved, Action.ACKNOWLEDGE, text)
+    moved = kept(mind, moved, notices)
+    reports, told = reporters_told(mind, now, moved)
     change = Change(
-        incident=kept(mind, moved, notices),
+        incident=moved,
         was_version=incident.version,
         events=(TimelineEvent(moved.id, now.at, by, kind, text),),
-        notices=notices,
+        notices=(*notices, *told),
+        reports=reports,
     )
     remembered(mind, [change])
     return moved, change
+
+
+def _answering(incident: Incident) -> EventKind:
+    """What an acknowledgement of an incident is, as it stands."""
+    if lifecycle.to_accept(incident):
+        return EventKind.ACCEPTED
+    later = incident.acknowledged_at is not None and lifecycle.to_answer(incident)
+    return EventKind.ANSWERED if later else EventKind.ACKNOWLEDGED
+
+
+def _numbered(mind: Mind, number: int) -> Incident:
+    incident = next((i for i in mind.open.values() if i.number == number), None)
+    if incident is None:
+        raise KeyError(number)
+    return incident
+
+
+class StillFailing(Exception):  # noqa: N818 - named for what it says
+    """The probes still see what an incident is about fail; nothing was changed."""
+
+    def __init__(self, incident: Incident) -> None:
+        super().__init__(
+            f"incident {incident.number} still fails, as the probes see it: it resolves by itself "
+            "once they pass; acknowledge it, or declare a maintenance window if it is meant to be"
+        )
+        self.incident = incident
+
+
+def resolve(
+    mind: Mind, number: int, by: str, now: Now, *, false_alarm: bool = False
+) -> tuple[Incident, list[Change]]:
+    """A person says that an incident is over, or never was.
+
+    Raises `KeyError` when no open incident has the number, `StillFailing` while the probes see it.
+    """
+    incident = _numbered(mind, number)
+    if any(_fails(mind, outage, incident) for outage in mind.outages.values()):
+        raise StillFailing(incident)
+    changes = resolved(mind, now, incident, Change(), by=by, false_alarm=false_alarm)
+    (moved,) = [c.incident for c in changes if c.incident and c.incident.id == incident.id]
+    return moved, remembered(mind, changes)
+
+
+def _fails(mind: Mind, outage: Outage, incident: Incident) -> bool:
+    failing = outage.watch_until is None and outage.closed_at is None
+    return failing and subject_of(mind, outage)[0] == incident.subject
 
 
 def _declared(mind: Mind, declared: Declared, now: Now) -> list[Change]:
@@ -177,7 +231,7 @@ def _no_longer_quiet(mind: Mind, service: str, now: Now) -> list[Change]:
         if outage.impact is Impact.SOME and not quiet(mind, outage):
             changes += incident_changes(_still(mind, subject, outage, now))
     of_service = [incident for incident in mind.open.values() if incident.service == service]
-    orphans = [incident for incident in of_service if incident.subject not in subjects]
+    orphans = [i for i in of_service if i.subject not in subjects and not i.by_customer]
     for incident in orphans:
         changes += resolved(mind, now, mind.open[incident.subject], Change())
     return [change for change in changes if change != Change()]

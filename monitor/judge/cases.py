@@ -13,12 +13,14 @@ from monitor.incident import lifecycle, wording
 from monitor.judge import linking, paging
 from monitor.judge.mind import ACTOR, Mind, kept
 from monitor.judge.notices import departures, guests_left, notices_of
+from monitor.judge.reporters import reporters_told
 from monitor.model import (
     Action,
     Change,
     EventKind,
     Incident,
     Notice,
+    ReportedBy,
     Result,
     Service,
     Stage,
@@ -32,8 +34,20 @@ _EVIDENCE_KEPT = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A customer's report: what the incident remembers, a line of its timeline, what was seen."""
+
+    reported: ReportedBy
+    line: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """A subject with the verdict on it, on the way to a change that already holds something."""
+    """A subject with the verdict on it, on the way to a change that already holds something.
+
+    `told` is the customer's report that the verdict is made of, None where the probes found it.
+    """
 
     mind: Mind
     now: Now
@@ -42,6 +56,7 @@ class Case:
     verdict: Verdict
     results: tuple[Result, ...] = ()
     change: Change = field(default_factory=Change)
+    told: Told | None = None
 
 
 def incident_changes(case: Case) -> list[Change]:
@@ -94,14 +109,18 @@ def _open(case: Case) -> Change:
         incident,
         linked=tuple(other.id for other in others),
         paged_with=paging.host_id(mind, incident),
+        by_customer=case.told is not None,
+        reports=() if case.told is None else (case.told.reported,),
     )
     event = _event(case, incident, EventKind.OPENED, wording.opening_text(incident, decision))
+    told = case.told and _event(case, incident, EventKind.REPORTED, case.told.line)
     lines = (linking.linked_line(mind, case.now, incident, other) for other in others)
-    notices = notices_of(mind, case.now, incident, Action.TRIGGER, decision.sentence)
+    story = () if case.told is None else (case.told.seen,)
+    notices = notices_of(mind, case.now, incident, Action.TRIGGER, decision.sentence, story=story)
     return replace(
         case.change,
         incident=kept(mind, incident, notices),
-        events=(event, *lines),
+        events=(event, *((told,) if told else ()), *lines),
         evidence=case.results[:_EVIDENCE_KEPT],
         notices=notices,
     )
@@ -121,7 +140,7 @@ def _update(case: Case, incident: Incident) -> Change:
     )
     text = f"Now: {moved.title}. {moved.known_by}"
     notices: tuple[Notice, ...] = ()
-    if _raised(incident, moved):
+    if raised(incident, moved):
         said = f"{text} {decision.sentence}"
         notices = notices_of(mind, case.now, moved, Action.UPDATE, said, before=incident)
     return replace(
@@ -153,12 +172,12 @@ def _relapsed(case: Case, incident: Incident) -> Change:
         results=case.results,
     )
     text = wording.relapsed_text(moved)
-    if _raised(incident, moved):
+    if raised(incident, moved):
         text = f"{text} {decision.sentence}"
     return _turned(case, incident, moved, EventKind.RELAPSED, text)
 
 
-def _raised(before: Incident, moved: Incident) -> bool:
+def raised(before: Incident, moved: Incident) -> bool:
     """Whether more people are to be told, or with more urgency."""
     return moved.route != before.route or moved.priority is not before.priority
 
@@ -167,9 +186,9 @@ def _turned(case: Case, incident: Incident, moved: Incident, kind: EventKind, te
     """It recovered or relapsed; once it is known to be flapping, only the timeline says so."""
     notices: tuple[Notice, ...] = ()
     flapping = case.verdict.reason is VerdictReason.FLAPPING
-    raised = _raised(incident, moved)
-    if raised or not flapping or moved.episodes <= case.service.rules.flap_episodes:
-        before = incident if raised else None
+    higher = raised(incident, moved)
+    if higher or not flapping or moved.episodes <= case.service.rules.flap_episodes:
+        before = incident if higher else None
         notices = notices_of(case.mind, case.now, moved, Action.UPDATE, text, before=before)
     return replace(
         case.change,
@@ -181,19 +200,34 @@ def _turned(case: Case, incident: Incident, moved: Incident, kind: EventKind, te
     )
 
 
-def resolved(mind: Mind, now: Now, incident: Incident, change: Change) -> list[Change]:
-    """The incident is over: add that to a change, after what its guests need first."""
+def resolved(
+    mind: Mind,
+    now: Now,
+    incident: Incident,
+    change: Change,
+    *,
+    by: str | None = None,
+    false_alarm: bool = False,
+) -> list[Change]:
+    """The incident is over: add that to a change, after what its guests need first.
+
+    `by` a person says so (None: the probes do), or that it was a false alarm. Who reported it is
+    told in the same change.
+    """
     guests = [each for each in mind.open.values() if each.paged_with == incident.id]
     first = departures(mind, now, guests, "Still down")
-    moved = lifecycle.resolve(incident, now.at)
+    moved = lifecycle.resolve(incident, now.at, by, false_alarm=false_alarm)
     text = wording.resolved_text(moved)
     notices = notices_of(mind, now, moved, Action.RESOLVE, text)
+    moved = kept(mind, moved)
+    reports, told = reporters_told(mind, now, moved)
     last = replace(
         change,
-        incident=kept(mind, moved),
+        incident=moved,
         was_version=incident.version,
-        events=(TimelineEvent(moved.id, now.at, ACTOR, EventKind.RESOLVED, text),),
-        notices=notices,
+        events=(TimelineEvent(moved.id, now.at, by or ACTOR, EventKind.RESOLVED, text),),
+        notices=(*notices, *told),
+        reports=reports,
     )
     return [*first, last]
 

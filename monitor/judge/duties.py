@@ -2,6 +2,8 @@
 
     no person has responded      a warning at each of `warn_at`, the last being the breach, to
                                  everyone who was told
+    a report that joined after   the same of what that report is owed
+    a person responded waits
     support closes, critical,    by a new alert on every on-call channel: a repeat under the same
     nobody has it                key pages nobody
     support closes, critical,    on-call gets the timeline and is to accept it within
@@ -22,7 +24,7 @@ from datetime import datetime, timedelta
 
 from monitor import hours
 from monitor.clock import Now
-from monitor.incident import lifecycle, wording
+from monitor.incident import lifecycle, replying, wording
 from monitor.judge import paging
 from monitor.judge.mind import ACTOR, Mind, kept
 from monitor.judge.notices import alerted_anew, notices_of, pages_of_its_own
@@ -33,6 +35,7 @@ from monitor.model import (
     Handover,
     Incident,
     Notice,
+    ReportedBy,
     Role,
     TimelineEvent,
 )
@@ -45,6 +48,8 @@ def fallen_due(mind: Mind, now: Now) -> list[Change]:
     for subject in sorted(mind.open, key=lambda each: mind.open[each].number):
         while _warning_due(mind.open[subject], now.at):
             changes.append(_warned(mind, now, mind.open[subject]))
+        while (reported := _report_due(mind.open[subject], now.at)) is not None:
+            changes.append(_warned_of(mind, now, mind.open[subject], reported))
         changes += _handed_over(mind, now, mind.open[subject])
         handover = mind.open[subject].handover
         if handover is not None and _unaccepted(mind.open[subject], handover, now.at):
@@ -62,6 +67,21 @@ def _warned(mind: Mind, now: Now, incident: Incident) -> Change:
     moved = lifecycle.warn(incident)
     text = wording.warning_text(incident, share)
     notices = notices_of(mind, now, moved, Action.UPDATE, text)
+    return _moved(mind, now, incident, moved, EventKind.WARNED, text=text, notices=notices)
+
+
+def _report_due(incident: Incident, at: datetime) -> ReportedBy | None:
+    """The first report of an incident of which a warning of its own is due."""
+    due = (each for each in incident.reports if each.warn_at and each.warn_at[0] <= at)
+    return next(due, None)
+
+
+def _warned_of(mind: Mind, now: Now, incident: Incident, reported: ReportedBy) -> Change:
+    share = WARN_SHARES[-len(reported.warn_at)]
+    moved = lifecycle.warn_of(incident, reported)
+    text = replying.report_warning_text(reported, share)
+    only = None if reported.tenant is not None else Role.SERVICE_DESK
+    notices = notices_of(mind, now, moved, Action.UPDATE, text, only=only)
     return _moved(mind, now, incident, moved, EventKind.WARNED, text=text, notices=notices)
 
 

@@ -3,7 +3,8 @@
 Two are related when they are about
 
 1. the same customers of the same service: a part that grew until it was everyone, or what is left
-   over once everyone is back; or
+   over once everyone is back, or what a customer reported of it; where one is what a customer
+   reported, everyone's and a tenant's count as the same; or
 2. services that share a declared dependency and turned ALL within `page_window` of each other,
    both business critical, for the same customers and with the same route.
 
@@ -74,8 +75,14 @@ def _linked(mind: Mind, now: Now, older: Incident, newer: Incident) -> Change:
 
 
 def _same_service(one: Incident, other: Incident) -> bool:
-    """The subjects differ in their last part only: what of the same customers is wrong."""
-    return one.subject.rpartition(":")[0] == other.subject.rpartition(":")[0]
+    """The subjects differ in their last part only: what of the same customers is wrong.
+
+    What a customer reported is also of the same when the other is about everyone.
+    """
+    whose = {each.subject.rpartition(":")[0] for each in (one, other)}
+    reported = one.by_customer or other.by_customer
+    everyone = one.service == other.service and f"v1:{one.service}" in whose
+    return len(whose) == 1 or (reported and everyone)
 
 
 def _alike(one: Incident, other: Incident) -> bool:

@@ -17,6 +17,7 @@ from monitor.model import (
     Incident,
     Notice,
     Outage,
+    Report,
     TimelineEvent,
 )
 from monitor.policy import PolicySettings
@@ -35,7 +36,9 @@ class Mind:
     outages by unit and track, `sequences` the last notice number used per conversation, by the id
     of its incident. `ended` are the resolved incidents, by id, in whose conversations another that
     is open is still told of. `timelines` hold the last lines of each open incident, by its id.
-    `digested` is the opening of support that the last digest was made for.
+    `digested` is the opening of support that the last digest was made for. `reports` are the
+    customers' reports that are not settled, by reference; `desk` says how the normal service desk
+    is reached, for those who made them.
     """
 
     estate: Estate
@@ -53,6 +56,8 @@ class Mind:
     ended: dict[str, Incident] = field(default_factory=dict)
     timelines: dict[str, tuple[TimelineEvent, ...]] = field(default_factory=dict)
     digested: datetime | None = None
+    reports: dict[str, Report] = field(default_factory=dict)
+    desk: str = ""
 
 
 def kept(mind: Mind, incident: Incident, notices: Sequence[Notice] = ()) -> Incident:

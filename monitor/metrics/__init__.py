@@ -42,6 +42,7 @@ from monitor.model import (
     Incident,
     Outcome,
     Priority,
+    Report,
     Result,
     ServiceState,
     VantageState,
@@ -70,6 +71,7 @@ class NoticeOutcome(StrEnum):
 _SUPPORT = ("open", "closed")
 _RELOAD = {True: "taken", False: "refused"}
 _NO_KIND = "none"
+_BY = {True: "tenant", False: "anonymous"}
 
 
 class Metrics:
@@ -159,14 +161,22 @@ class Metrics:
 
     # ----------------------------------------------------------------- what is promised
 
-    def incident_opened(self, incident: Incident, detection_delay: float) -> None:
-        """Count a new incident; `detection_delay` is seconds from its beginning to now."""
+    def incident_opened(self, incident: Incident, detection_delay: float | None) -> None:
+        """Count a new incident; `detection_delay` is seconds from its beginning to now.
+
+        None where the probes did not detect it.
+        """
         self._counters["monitor_incidents_total"].labels(
             incident.service, incident.priority, incident.reason
         ).inc()
-        self._histograms["monitor_detection_delay_seconds"].labels(incident.service).observe(
-            max(detection_delay, 0.0), _exemplar(incident)
-        )
+        if detection_delay is not None:
+            self._histograms["monitor_detection_delay_seconds"].labels(incident.service).observe(
+                max(detection_delay, 0.0), _exemplar(incident)
+            )
+
+    def reported(self, report: Report) -> None:
+        """Count a customer's report that was taken in."""
+        self._counters["monitor_reports_total"].labels(_BY[report.tenant is not None]).inc()
 
     def incident_acknowledged(self, incident: Incident, seconds: float) -> None:
         """A person took an incident on, `seconds` after its report."""
@@ -296,6 +306,7 @@ def _foreseen(estate: Estate, channels: Sequence[str]) -> Mapping[str, Iterable[
         "monitor_outbox_dead": product(channels),
         "monitor_probes_total": ((name, *end) for name in [*services, CONTROL] for end in ends),
         "monitor_vantage_healthy": product(vantage.name for vantage in estate.vantages),
+        "monitor_reports_total": product(_BY.values()),
         "monitor_config_reloads_total": product(_RELOAD.values()),
     }
 

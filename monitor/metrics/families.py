@@ -97,6 +97,11 @@ MONITOR_FAMILIES = (
         ("service", "priority", "reason"),
         "Incidents opened since the process started",
     ),
+    _counter(
+        "monitor_reports_total",
+        ("by",),
+        "Customers' reports taken in since the process started: by tenant or anonymous",
+    ),
     _gauge(
         "monitor_outage_age_seconds",
         ("service", "priority"),

@@ -38,7 +38,15 @@ from monitor.model.promised import (
     NoticeState,
     TimelineEvent,
 )
-from monitor.model.reported import Report, ReportMessage, ReportMessageKind
+from monitor.model.reported import (
+    Account,
+    Report,
+    ReportedBy,
+    Reporter,
+    ReportMessage,
+    ReportMessageKind,
+    ReportSettings,
+)
 from monitor.model.seen import Certificate, Evidence, FailureKind, Outcome, Phases, Result
 from monitor.model.shown import CheckState, ServiceState, VantageState, WindowState
 from monitor.model.watched import (
@@ -66,6 +74,7 @@ __all__ = [
     "MONITOR",
     "SHARED",
     "Accepted",
+    "Account",
     "Action",
     "AllUsersScope",
     "Audience",
@@ -107,6 +116,9 @@ __all__ = [
     "Report",
     "ReportMessage",
     "ReportMessageKind",
+    "ReportSettings",
+    "ReportedBy",
+    "Reporter",
     "Result",
     "Role",
     "Rules",

@@ -65,7 +65,7 @@ class Interval:
 
 
 class VerdictReason(StrEnum):
-    """Why detection concluded what it did."""
+    """Why detection concluded what it did, or who reported it by hand."""
 
     EVERYONE_TWICE = "everyone_twice"
     ONE_LOCATION = "one_location"
@@ -80,6 +80,9 @@ class VerdictReason(StrEnum):
     TURNED_ON_US = "turned_on_us"
     RECOVERED = "recovered"
     QUIET = "quiet"
+    REPORTED_ALL = "reported_all"
+    REPORTED_PART = "reported_part"
+    REPORTED_ANONYMOUSLY = "reported_anonymously"
 
 
 @dataclass(frozen=True, slots=True)

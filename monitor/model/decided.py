@@ -17,10 +17,11 @@ class Priority(StrEnum):
 
 
 class Role(StrEnum):
-    """Who is told."""
+    """Who is told; a reporter only of his own report, and of nothing else."""
 
     ON_CALL = "on_call"
     SERVICE_DESK = "service_desk"
+    REPORTER = "reporter"
 
 
 class ClosedReason(StrEnum):
@@ -48,6 +49,9 @@ class DecisionReason(StrEnum):
     DESKTOP = "desktop"
     VERSION_6 = "version_6"
     CANNOT_TELL = "cannot_tell"
+    REPORTED_BY_CUSTOMER = "reported_by_customer"
+    REPORTED_IN_PART = "reported_in_part"
+    REPORTED_ANONYMOUSLY = "reported_anonymously"
 
 
 @dataclass(frozen=True, slots=True)

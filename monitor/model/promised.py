@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from monitor.model.concluded import Dimension, Extent, Impact, Interval, Outage, Unobserved
 from monitor.model.decided import DecisionReason, Priority, Role
-from monitor.model.reported import Report
+from monitor.model.reported import Report, ReportedBy, Reporter
 from monitor.model.seen import FailureKind, Result
 
 
@@ -32,7 +32,9 @@ class Incident:
     `recovered` and `watch_until` are set while recovery is watched. `linked` are the ids of related
     incidents, each of which names this one too. `paged` are the channels that were owed a trigger
     of its own; `paged_with` is the id of the incident in whose conversation the other channels
-    that it reaches are told of it, None when there are none. `false_alarm`: a person said so.
+    that it reaches are told of it, None when there are none. `by_customer` says that a customer's
+    report opened it, so that only a person resolves it; `reports` are all that opened or joined it.
+    `false_alarm`: a person said so.
     """
 
     id: str
@@ -72,6 +74,8 @@ class Incident:
     escalated: tuple[str, ...] = ()
     resolved_by: str | None = None
     false_alarm: bool = False
+    by_customer: bool = False
+    reports: tuple[ReportedBy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,8 @@ class EventKind(StrEnum):
     LINKED = "linked"
     NOTED = "noted"
     UNOBSERVED = "unobserved"
+    REPORTED = "reported"
+    ANSWERED = "answered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +161,7 @@ class Message:
 
     `headline` stands alone; `lines` follow it. `incident` is the incident whose conversation this
     is, as it was then (None: it is about no single one); `about` the one that is told of, where
-    that is another.
+    that is another. `report` is the reporter whom it is for, None for everybody else.
     """
 
     headline: str
@@ -163,6 +169,7 @@ class Message:
     incident: Incident | None
     links: Mapping[str, str] = field(default_factory=dict)
     about: Incident | None = None
+    report: Reporter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +221,8 @@ class Change:
     `incident` is the incident as it is to be, `was_version` the version it must have now (None
     when it is new). `evidence` are results kept as long as the incident. Outages, reports and what
     was unobserved are written whether or not an incident goes with them. A `digest` that is written
-    already makes the whole change one that is.
+    already makes the whole change one that is. What the same move writes of further incidents
+    stands in `also`, in order, each of which has an incident and no `also` of its own.
     """
 
     incident: Incident | None = None
@@ -226,3 +234,8 @@ class Change:
     digest: Digest | None = None
     reports: tuple[Report, ...] = ()
     unobserved: tuple[Unobserved, ...] = ()
+    also: tuple[Change, ...] = ()
+
+    def parts(self) -> tuple[Change, ...]:
+        """It and what stands in `also`, in the order in which they are written."""
+        return (self, *self.also)

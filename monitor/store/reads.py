@@ -18,6 +18,7 @@ from monitor.model import (
     NoticeState,
     Outage,
     Outcome,
+    Report,
     Result,
     TimelineEvent,
     Unobserved,
@@ -29,6 +30,7 @@ from monitor.store.rows import (
     INCIDENTS,
     NOTICES,
     OUTAGES,
+    REPORTS,
     UNOBSERVED_SPANS,
     result_of,
     seen_of,
@@ -42,6 +44,7 @@ from monitor.store.tables import (
     NOTICE,
     OUTAGE,
     PROVEN,
+    REPORT,
     RESULT,
     UNOBSERVED,
     WATCHED,
@@ -191,6 +194,26 @@ def timelines(connection: Connection, incident_ids: Collection[str]) -> list[Tim
         return []
     of_them = select(EVENT).where(EVENT.c.incident_id.in_(incident_ids)).order_by(EVENT.c.id)
     return [EVENTS.noun(row) for row in connection.execute(of_them)]
+
+
+def report(connection: Connection, reference: str) -> Report | None:
+    """The report of this reference, None when there is none."""
+    found = connection.execute(select(REPORT).where(REPORT.c.reference == reference))
+    return next((REPORTS.noun(row) for row in found), None)
+
+
+def report_with_key(connection: Connection, tenant: str, key: str) -> Report | None:
+    """The report that a tenant marked with this key, None when there is none."""
+    marked = (REPORT.c.tenant == tenant, REPORT.c.key == key)
+    found = connection.execute(select(REPORT).where(*marked))
+    return next((REPORTS.noun(row) for row in found), None)
+
+
+def unsettled_reports(connection: Connection) -> list[Report]:
+    """Those of which an incident is not resolved, oldest first."""
+    still = select(REPORT).where(REPORT.c.settled_at.is_(None))
+    rows = connection.execute(still.order_by(REPORT.c.reported_at, REPORT.c.reference))
+    return [REPORTS.noun(row) for row in rows]
 
 
 def last_digest(connection: Connection) -> datetime | None:

@@ -97,7 +97,7 @@ NOTICES = Form(
     "last_error",
 )
 DIGESTS = Form(Digest, "opening")
-REPORTS = Form(Report, "reference", "tenant", "reported_at", "settled_at")
+REPORTS = Form(Report, "reference", "tenant", "key", "reported_at", "settled_at")
 OUTAGES = Form(Outage, "id", "unit", "service", "detected_at", "closed_at")
 UNOBSERVED_SPANS = Form(Unobserved, "id", "since", "until", "why", body=False)
 _RESULTS = Form(Result, "id", "outcome", "observed_at", apart="cell")

@@ -25,6 +25,7 @@ from monitor.model import (
     Notice,
     Outage,
     Outcome,
+    Report,
     Result,
     TimelineEvent,
 )
@@ -191,6 +192,18 @@ class Store:
     async def timelines(self, incident_ids: Collection[str]) -> list[TimelineEvent]:
         """The lines of these incidents' timelines, in the order they came."""
         return await self._read(reads.timelines, incident_ids)
+
+    async def report(self, reference: str) -> Report | None:
+        """The customer's report of this reference, None when there is none."""
+        return await self._read(reads.report, reference)
+
+    async def report_with_key(self, tenant: str, key: str) -> Report | None:
+        """The report that a tenant marked with this key, None when there is none."""
+        return await self._read(reads.report_with_key, tenant, key)
+
+    async def unsettled_reports(self) -> list[Report]:
+        """Those of which an incident is not resolved, oldest first."""
+        return await self._read(reads.unsettled_reports)
 
     async def last_digest(self) -> datetime | None:
         """The opening of support that the last digest was made for, None when none was."""

@@ -182,12 +182,19 @@ class DigestRow(Row, table=True):
 
 
 class ReportRow(Row, table=True):
-    """A customer's report, still to be told of while `settled_at` is null."""
+    """A customer's report, still to be told of while `settled_at` is null.
+
+    `key` is the tenant's own mark of it, by which a repetition is known.
+    """
 
     __tablename__ = "report"
-    __table_args__ = (Index("report_age", "reported_at"),)
+    __table_args__ = (
+        Index("report_age", "reported_at"),
+        UniqueConstraint("tenant", "key", name="report_key"),
+    )
     reference: str = Field(primary_key=True)
     tenant: str | None
+    key: str | None = Field(sa_type=Verbatim)
     reported_at: datetime = Field(sa_type=UtcInstant)
     settled_at: datetime | None = Field(sa_type=UtcInstant)
     body: str = Field(sa_type=Text)

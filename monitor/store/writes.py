@@ -93,9 +93,19 @@ def watch(
 
 
 def commit(connection: Connection, change: Change) -> None:
-    """Write all of `change`, once. StaleChange or IntegrityError undo the transaction."""
-    if _written(connection, change):
+    """Write all of `change`, once. StaleChange or IntegrityError undo the transaction.
+
+    Of several parts the last one tells whether all are there: an earlier part's incident may have
+    been moved again by a later one.
+    """
+    parts = change.parts()
+    if _written(connection, parts[-1]):
         return
+    for part in parts:
+        _write(connection, part)
+
+
+def _write(connection: Connection, change: Change) -> None:
     if change.incident is not None:
         _put_incident(connection, change.incident, change.was_version)
     _insert(connection, EVENT, [EVENTS.row(event) for event in change.events])
@@ -173,8 +183,9 @@ def _insert(
 
 def explain(connection: Connection, change: Change, refused: IntegrityError) -> NoReturn:
     """Raise why `change` was refused."""
-    incident = change.incident
-    if incident is not None:
+    for incident in (part.incident for part in change.parts()):
+        if incident is None:
+            continue
         rival = connection.execute(
             select(INCIDENT.c.number).where(
                 INCIDENT.c.subject == incident.subject,

@@ -1,14 +1,16 @@
 """The monitor on the web: figures for Prometheus, an API for programs, pages for people.
 
 `api.py` answers programs, in the shapes of `schemas.py`; `figures.py` gets a month's figures out of
-the store; `pages.py` draws what people read; `answers.py` says how every answer is protected and
-how a refusal looks. Present states come from the engine, incidents from the store; nothing here
-changes anything but through the engine.
+the store, `explain.py` says why a decision is what it is; `pages.py` draws what people read;
+`reports.py` is what customers see, `intake.py` decides whose report is taken, within `limits.py`;
+`answers.py` says how every answer is protected and how a refusal looks, `authority.py` who may act.
+Present states come from the engine, incidents from the store; nothing here changes
+anything but through the engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import FastAPI
 
@@ -17,11 +19,13 @@ from monitor.clock import Clock
 from monitor.engine import Engine
 from monitor.hours import Calendar
 from monitor.metrics import Metrics
-from monitor.model import Channel, Estate
+from monitor.model import Channel, Estate, ReportSettings
 from monitor.net.secret import Secret
 from monitor.policy import PolicySettings
 from monitor.store import Store
 from monitor.web import answers, api, explain, health, pages
+from monitor.web import reports as customers
+from monitor.web.intake import Intake
 
 __all__ = ["create_app"]
 
@@ -38,9 +42,13 @@ def create_app(
     calendar: Calendar,
     policy: PolicySettings,
     channels: Sequence[Channel],
+    reports: ReportSettings | None = None,
+    report_tokens: Mapping[str, Secret] | None = None,
     cautions: Callable[[], Sequence[str]] = tuple,
 ) -> FastAPI:
     """The application; what changes state needs `api_token`, and is refused without one.
+
+    A customer's report needs none: `report_tokens` tell by tenant whose it is.
 
     `public_url` is how people reach it, without a slash at the end. `cautions` are sentences about
     what people should look at, though the monitor can be relied on. There are no interactive
@@ -80,4 +88,14 @@ def create_app(
         )
     )
     app.include_router(pages.router(engine, store, clock, estate=estate, cautions=cautions))
+    intake = Intake(
+        engine,
+        clock,
+        settings=reports or ReportSettings(),
+        tokens=report_tokens or {},
+        services={service.name: service.title for service in estate.services},
+        zone=calendar.zone,
+    )
+    app.include_router(customers.api(intake, store, public_url=public_url))
+    app.include_router(customers.pages(intake, store, clock))
     return app

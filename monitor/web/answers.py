@@ -2,13 +2,14 @@
 
 Each answer carries headers under which a browser runs no script, loads nothing from elsewhere and
 shows the page in no frame. Each refusal is JSON: `{"error": {"code", "message", "details"}}`, with
-a message that says what to do about it. What was sent is never repeated.
+a message that says what to do about it. What was sent is never repeated, but for what a customer
+typed into a report: `typed` of a refusal gives that back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from fastapi import FastAPI, HTTPException, Request
@@ -18,6 +19,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from monitor.store import StoreError
+from monitor.web.schemas import ErrorAnswer
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -34,12 +36,19 @@ PROTECTION: Mapping[str, str] = {
 }
 
 BODY_LIMIT = 16 * 1024
+REPORT_LIMIT = 128 * 1024
+"""Bytes of a body; a report's texts take up to twelve bytes a character in a form."""
+
+_REPORTS = frozenset({"/report", "/api/v1/reports"})
 
 _log = structlog.get_logger(__name__)
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
-    """An answer that says no: a status, a code for programs, a message for people."""
+    """An answer that says no: a status, a code for programs, a message for people.
+
+    `typed` is what a customer had typed, where that is given back with it.
+    """
 
     def __init__(
         self,
@@ -56,6 +65,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
         self.message = message
         self.details = details
         self.headers = headers or {}
+        self.typed: Mapping[str, object] | None = None
 
 
 class Protected:
@@ -67,13 +77,14 @@ class Protected:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, counting its body, and complete the headers of its answer."""
         received = 0
+        limit = REPORT_LIMIT if scope.get("path") in _REPORTS else BODY_LIMIT
 
         async def bounded() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > BODY_LIMIT:
-                raise HTTPException(413, f"A body may have at most {BODY_LIMIT} bytes.")
+            if received > limit:
+                raise HTTPException(413, f"A body may have at most {limit} bytes.")
             return message
 
         async def protected(message: Message) -> None:
@@ -100,6 +111,8 @@ def answer(refusal: Refusal) -> JSONResponse:
     error: dict[str, object] = {"code": refusal.code, "message": refusal.message}
     if refusal.details:
         error["details"] = list(refusal.details)
+    if refusal.typed is not None:
+        error["typed"] = dict(refusal.typed)
     return JSONResponse({"error": error}, refusal.status, dict(refusal.headers))
 
 
@@ -132,3 +145,19 @@ async def _failed(_: Request, error: Exception) -> JSONResponse:
     _log.error("a request failed", exc_info=error)
     message = "The monitor failed to answer. Its log says why."
     return answer(Refusal(500, "failed", message, headers=PROTECTION))
+
+
+_MEANINGS = {
+    401: "The token is missing or wrong",
+    403: "No token is configured; the message says how to set one",
+    404: "It is not there",
+    409: "The incident does not allow it any more, or not yet; the message says why",
+    422: "The request is incomplete or malformed; the message says where",
+    429: "Too many; the header Retry-After says when to try again",
+    503: "The store cannot be read or written now",
+}
+
+
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals that an operation may give, for the schema of the API."""
+    return {s: {"model": ErrorAnswer, "description": _MEANINGS[s]} for s in statuses}

@@ -1,13 +1,13 @@
-"""The API for programs: services and incidents as they are, acknowledging one, a month's figures.
+"""The API for programs: services and incidents as they are, acting on one, a month's figures.
 
-Reading how things are is open to whoever reaches the port. The figures of a month, and
-acknowledging, need the token, compared in constant time. Acknowledging names a person; the engine
-does it, and answers once it is committed.
+Reading how things are is open to whoever reaches the port. The figures of a month, acknowledging
+and resolving need the token. Acknowledging and resolving name a person; the engine does it, and
+answers once it is committed.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
@@ -15,19 +15,20 @@ from monitor.clock import Clock
 from monitor.engine import Engine
 from monitor.figures import month_named
 from monitor.incident import IllegalTransition
+from monitor.judge import StillFailing
 from monitor.model import Estate, Incident, IncidentState
 from monitor.net.secret import Secret
 from monitor.store import Store
-from monitor.web.answers import Refusal
+from monitor.web.answers import Refusal, answers
 from monitor.web.authority import authorised
+from monitor.web.figure_shapes import FiguresShape
 from monitor.web.figures import stored_figures
 from monitor.web.schemas import (
     Acknowledgement,
-    ErrorAnswer,
-    FiguresShape,
     IncidentDetail,
     IncidentPage,
     IncidentSummary,
+    Resolution,
     ServiceList,
 )
 
@@ -46,9 +47,15 @@ def router(
     estate: Estate,
     zone: str,
 ) -> APIRouter:
-    """Everything below `/api/v1`; months are those of `zone`."""
+    """Everything below `/api/v1`, but for customers' reports; months are those of `zone`."""
     routes = APIRouter(prefix="/api/v1", tags=["api"])
+    _reading(routes, engine, store, public_url)
+    _moving(routes, engine, store, public_url, api_token)
+    _figures(routes, store, clock, estate, zone, token=api_token)
+    return routes
 
+
+def _reading(routes: APIRouter, engine: Engine, store: Store, public_url: str) -> None:
     @routes.get("/services", summary="Every service as it looks now")
     async def read_services() -> ServiceList:
         """In the order of the configuration."""
@@ -80,6 +87,10 @@ def router(
             raise _unknown(number)
         return IncidentDetail.of_record(record, public_url)
 
+
+def _moving(
+    routes: APIRouter, engine: Engine, store: Store, public_url: str, api_token: Secret | None
+) -> None:
     @routes.post(
         "/incidents/{number}/acknowledge",
         summary="Take an incident on",
@@ -87,7 +98,10 @@ def router(
         dependencies=[Depends(authorised(api_token))],
     )
     async def acknowledge(number: Number, body: Acknowledgement) -> IncidentSummary:
-        """Answers once it is committed. A person may be the first only once."""
+        """Answers once it is committed. A person may be the first only once.
+
+        Reports that joined since are answered by another acknowledgement.
+        """
         try:
             incident = await engine.acknowledge(number, body.by)
         except (KeyError, IllegalTransition):
@@ -95,11 +109,38 @@ def router(
             raise _unknown(number) if record is None else _taken(record.incident) from None
         return IncidentSummary.of(incident, public_url)
 
+    @routes.post(
+        "/incidents/{number}/resolve",
+        summary="Say that an incident is over",
+        responses=answers(401, 403, 404, 409, 422, 503),
+        dependencies=[Depends(authorised(api_token))],
+    )
+    async def resolve(number: Number, body: Resolution) -> IncidentSummary:
+        """Answers once it is committed. Refused while the probes still see it fail."""
+        try:
+            incident = await engine.resolve(number, body.by, false_alarm=body.false_alarm)
+        except StillFailing as failing:
+            raise Refusal(409, "still_failing", f"{failing}.") from None
+        except KeyError:
+            record = await store.incident(number)
+            raise _unknown(number) if record is None else _taken(record.incident) from None
+        return IncidentSummary.of(incident, public_url)
+
+
+def _figures(
+    routes: APIRouter,
+    store: Store,
+    clock: Clock,
+    estate: Estate,
+    zone: str,
+    *,
+    token: Secret | None,
+) -> None:
     @routes.get(
         "/figures",
         summary="The figures of a month",
         responses=answers(401, 403, 422, 503),
-        dependencies=[Depends(authorised(api_token))],
+        dependencies=[Depends(authorised(token))],
     )
     async def read_figures(
         month: Annotated[str, Query(description="As 2026-11, in the calendar's time zone")],
@@ -110,8 +151,6 @@ def router(
         except ValueError as error:
             raise Refusal(422, "invalid_month", f"month: {error}.") from None
         return FiguresShape.model_validate(found)
-
-    return routes
 
 
 def _unknown(number: int) -> Refusal:
@@ -128,18 +167,3 @@ def _taken(incident: Incident) -> Refusal:
         return Refusal(409, "already_acknowledged", message)
     message = f"Incident #{incident.number} changed meanwhile; look at it and try again."
     return Refusal(409, "changed", message)
-
-
-_MEANINGS = {
-    401: "The token is missing or wrong",
-    403: "No token is configured; the message says how to set one",
-    404: "No incident has this number",
-    409: "It is resolved, or acknowledged already; the message says by whom",
-    422: "The request is incomplete or malformed; the message says where",
-    503: "The store cannot be read or written now",
-}
-
-
-def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a route may answer when it refuses, for the schema."""
-    return {s: {"model": ErrorAnswer, "description": _MEANINGS[s]} for s in statuses}

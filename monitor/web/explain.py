@@ -18,10 +18,9 @@ from monitor.hours import Calendar
 from monitor.model import Channel, Estate
 from monitor.net.secret import Secret
 from monitor.policy import PolicySettings
-from monitor.web.answers import Refusal
-from monitor.web.api import answers
+from monitor.web.answers import Refusal, answers
 from monitor.web.authority import authorised
-from monitor.web.schemas import ExplanationShape
+from monitor.web.explanation_shapes import ExplanationShape
 
 
 def router(

@@ -46,7 +46,7 @@ def router(
 ) -> APIRouter:
     """`/`, `/incidents/{number}` and their style sheet."""
     routes = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
-    templates = _templates()
+    drawn = templates()
     style = files("monitor.web").joinpath("static/monitor.css").read_text(encoding="utf-8")
     runbooks = _runbooks(estate)
 
@@ -58,7 +58,7 @@ def router(
     async def read_overview(refresh: Refresh = "on") -> str:
         services = engine.services()
         incidents, events, trouble = await _from_store(store)
-        return templates.get_template("overview.html").render(
+        return drawn.get_template("overview.html").render(
             refresh=REFRESH if refresh == "on" else None,
             at=clock.wall(),
             headline=_headline([service.impact for service in services]),
@@ -80,7 +80,7 @@ def router(
         incident = record.incident
         related = {*incident.linked, *filter(None, (incident.paged_with,))}
         linked = await store.named_incidents(related)
-        return templates.get_template("incident.html").render(
+        return drawn.get_template("incident.html").render(
             refresh=REFRESH if refresh == "on" else None,
             at=clock.wall(),
             incident=incident,
@@ -109,7 +109,8 @@ async def _from_store(
     return sorted(incidents, key=lambda i: i.number, reverse=True), list(events), ()
 
 
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The pages to be drawn, with the filters that they use."""
     environment = Environment(
         loader=PackageLoader("monitor.web"),
         autoescape=True,

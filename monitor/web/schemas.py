@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
-from typing import Annotated, Literal, Self
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from monitor.explaining import Explanation, Supposed
-from monitor.hours import DayRule
 from monitor.model import (
     Action,
-    AllUsersScope,
     Audience,
-    ClosedReason,
     DecisionReason,
-    Deployment,
     Dimension,
     EventKind,
     FailureKind,
@@ -26,10 +21,11 @@ from monitor.model import (
     NoticeState,
     Outcome,
     Priority,
+    Report,
+    ReportMessageKind,
     Role,
     Stage,
 )
-from monitor.policy import Urgency
 from monitor.store import IncidentRecord
 
 
@@ -45,6 +41,9 @@ class ErrorBody(Shape):
     code: str = Field(description="A word for programs")
     message: str = Field(description="What is wrong and what to do about it")
     details: list[str] = Field(default=[], description="Each mistake or reason on its own")
+    typed: dict[str, Any] | None = Field(
+        default=None, description="What was sent of a report that was refused, as it was"
+    )
 
 
 class ErrorAnswer(Shape):
@@ -139,6 +138,17 @@ class HandoverShape(Shape):
     paged_at: datetime | None
 
 
+class ReportedByShape(Shape):
+    """A customer's report that opened or joined an incident."""
+
+    reference: str
+    tenant: str | None = Field(description="Null for an anonymous one")
+    reported_at: datetime
+    respond_by: datetime | None
+    answered_at: datetime | None = Field(description="Null while it waits for a person")
+    answered_by: str | None
+
+
 class IncidentSummary(Shape):
     """One incident."""
 
@@ -169,6 +179,10 @@ class IncidentSummary(Shape):
     watch_until: datetime | None = Field(description="Until when recovery is watched")
     resolved_at: datetime | None
     handover: HandoverShape | None = Field(description="Null while it was not handed over")
+    resolved_by: str | None = Field(description="Null where the probes ended it")
+    false_alarm: bool
+    by_customer: bool = Field(description="A customer's report opened it: a person resolves it")
+    reports: list[ReportedByShape] = Field(description="Customers' reports of it, oldest first")
     linked: list[str] = Field(description="Ids of related incidents, each of which names this one")
     paged_with: str | None = Field(
         description="Id of the incident whose page it shares, which holds its notices; or null"
@@ -286,76 +300,13 @@ class IncidentPage(Shape):
     next_before: int | None = Field(description="Ask again with this as `before`; null at the end")
 
 
-Number = int | float
-"""Whole where it is, so that what is sent is what was hashed."""
-
-
-class AvailabilityShape(Shape):
-    """How long a service was there in a month; docs/figures.md has the formulas."""
-
-    service: str
-    seconds: Number = Field(description="T: of the month, until now while it is running")
-    maintenance_seconds: Number = Field(description="M: announced, of the whole service")
-    unobserved_seconds: Number = Field(description="U: never counted as up")
-    counted_seconds: Number = Field(description="T without M and U")
-    down_seconds: Number = Field(description="D: outages for some or all, without M and U")
-    down_everyone_seconds: Number = Field(description="The part of D that stopped everyone")
-    down_at_most_seconds: Number = Field(description="D from the last known good on")
-    uptime_percent: Number | None = Field(description="Rounded down; null: no second counts")
-    coverage_percent: Number | None = Field(description="How much was observed, rounded down")
-    remarks: list[str] = Field(description="Sentences on what was not counted, or how")
-
-
-class SpreadShape(Shape):
-    """How `n` durations lie, in seconds; null without any."""
-
-    n: int
-    median: Number | None
-    p90: Number | None
-    max: Number | None
-
-
-class ResponsesShape(Shape):
-    """What became of promised responses."""
-
-    met: int
-    missed: int
-    not_needed: int = Field(description="Resolved in time without anybody's")
-    pending: int
-
-
-class PromisesShape(Shape):
-    """How incidents were found, answered and ended."""
-
-    priorities: dict[Priority, int]
-    false_alarms: int
-    response: ResponsesShape = Field(description="To critical incidents")
-    to_detect: SpreadShape = Field(description="From the first known bad")
-    to_acknowledge: SpreadShape = Field(description="From the report")
-    to_recover: SpreadShape = Field(description="From the first known bad to the first PASS after")
-
-
-class ByHoursShape(Shape):
-    """Apart by whether support was open."""
-
-    in_hours: PromisesShape
-    out_of_hours: PromisesShape
-
-
-class FiguresShape(Shape):
-    """The figures of a month."""
-
-    month: str
-    zone: str
-    since: datetime
-    until: datetime = Field(description="The month's end, or now while it is running")
-    running: bool
-    final: bool = Field(description="Nothing in it is open: time changes it no more")
-    services: list[AvailabilityShape]
-    together: AvailabilityShape = Field(description="All services, by their added seconds")
-    incidents: ByHoursShape = Field(description="Those reported in the month")
-    remarks: list[str]
-    sha256: str = Field(description="Of all the rest, as JSON with sorted keys and no spaces")
+Person = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"
+    ),
+    Field(description="The name of the person"),
+]
 
 
 class Acknowledgement(BaseModel):
@@ -363,168 +314,61 @@ class Acknowledgement(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    by: Annotated[
-        str,
-        StringConstraints(
-            strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"
-        ),
-        Field(description="The name of the person"),
-    ]
+    by: Person
 
 
-class SupportShape(Shape):
-    """Whether support is open at an instant, and the part of the calendar that makes it so."""
+class Resolution(BaseModel):
+    """Who says that an incident is over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: Person
+    false_alarm: bool = Field(default=False, description="It never was: no fault was found")
+
+
+class ReportBody(BaseModel):
+    """A customer's own account of an incident."""
+
+    services: list[str] = Field(description="Names or titles of the services")
+    start_time: str = Field(
+        description="When it began: ISO 8601, YYYY-MM-DD HH:MM, or HH:MM of today; London time "
+        "where no zone is given. Not in the future, not over 7 days ago"
+    )
+    error_messages: str = Field(description="Verbatim, or 'none shown'")
+    what_happened_instead: str = Field(default="", description="Needed where none was shown")
+    all_users: bool = Field(description="Whether all the customer's users are stopped")
+    contact: str = Field(default="", description="How to reach who reports it")
+
+
+class ReportMessageShape(Shape):
+    """What the reporter was told."""
 
     at: datetime
-    open: bool
-    closed_reason: ClosedReason | None
-    rule: DayRule = Field(description="Which part of the calendar decides about that local day")
-    setting: str = Field(description="The key of the configuration that says so")
-    occasion: str = Field(description="The name of what closes the day, empty for none")
-    hours: tuple[time, time] | None = Field(description="Local hours; null when it does not open")
-    local_date: date
+    kind: ReportMessageKind
+    text: str
 
 
-class SettingShape(Shape):
-    """A setting that bears on a decision."""
+class ReportShape(Shape):
+    """A customer's report as it stands."""
 
-    key: str
-    value: str = Field(description="As the configuration spells it")
-    effect: str = Field(description="How it bears")
-
-
-class RuleShape(Shape):
-    """The rule of the policy that decided."""
-
-    number: int = Field(description="Its place in the order of precedence, from 1")
-    name: str
-    holds: str = Field(description="When it holds")
-    settings: list[SettingShape]
-
-
-class RouteShape(Shape):
-    """The row of the table of routes that decided who is told."""
-
-    urgency: Urgency
-    support_open: bool
-    roles: list[Role]
-    held: bool = Field(description="Whether the notice waits until support opens")
-
-
-class ToldShape(Shape):
-    """Whether a role is told, when, and by which channels."""
-
-    role: Role
-    at: datetime | None = Field(description="Null when it is not told")
-    held: bool
-    channels: list[str] = Field(description="Names of the channels that serve it; may be none")
-
-
-class MaintenanceShape(Shape):
-    """The maintenance window that covers what is supposed to fail."""
-
-    name: str
-    reason: str
-    until: datetime
-
-
-class ExplanationShape(Shape):
-    """What policy would decide of a supposed outage, and what decides it.
-
-    In maintenance nothing opens at `at`: the decision is that of `opens_at`, the window's end.
-    """
-
-    service: str
-    impact: Supposed
-    checks: list[str]
-    tenant: str | None
-    group: str | None
-    failing: int = Field(description="How many of the targets are supposed to fail")
-    targets: int = Field(description="How many are judged together")
-    deployment: Deployment
-    at: datetime
-    opens_at: datetime
-    support: SupportShape = Field(description="Support at `at`")
-    support_open: bool = Field(description="Of `opens_at`, as is all that follows")
-    closed_reason: ClosedReason | None
-    next_opening: datetime
-    priority: Priority
-    reason: DecisionReason
-    scope_read: AllUsersScope = Field(description="Which reading of all users was used")
-    rule: RuleShape
-    route: list[Role] = Field(description="Who is told")
-    route_row: RouteShape
-    told: list[ToldShape]
-    notify_at: datetime
+    reference: str = Field(description="What the reporter keeps")
+    url: str = Field(default="", description="Its status page")
+    state: ReportMessageKind = Field(default=ReportMessageKind.RECEIVED)
+    services: list[str]
+    start_time: str = Field(validation_alias="started", description="As it was typed")
+    started_at: datetime = Field(description="What that means")
+    error_messages: str = Field(validation_alias="errors", description="Empty where none was shown")
+    what_happened_instead: str = Field(validation_alias="instead")
+    all_users: bool
+    reported_at: datetime
     respond_by: datetime | None = Field(description="Null where nothing is promised")
-    maintenance: MaintenanceShape | None
-    beside: list[str] = Field(description="Open windows that cover a part of what fails")
-    sentence: str
+    answered_at: datetime | None = Field(description="When a person had acknowledged all of it")
+    settled_at: datetime | None = Field(description="When all of it was resolved")
+    messages: list[ReportMessageShape] = Field(description="What the reporter was told")
 
     @classmethod
-    def of(cls, found: Explanation) -> Self:
-        """The shape of an explanation."""
-        question, decision, verdict = found.question, found.decision, found.verdict
-        return cls(
-            service=question.service.name,
-            impact=question.impact,
-            checks=list(verdict.checks),
-            tenant=question.tenant,
-            group=question.group,
-            failing=verdict.extent.failing,
-            targets=verdict.extent.population,
-            deployment=verdict.deployment,
-            at=question.at,
-            opens_at=found.opens_at,
-            support=_support(found),
-            support_open=decision.support_open,
-            closed_reason=decision.closed_reason,
-            next_opening=decision.next_opening,
-            priority=decision.priority,
-            reason=decision.reason,
-            scope_read=decision.scope_read,
-            rule=_rule(found),
-            route=list(decision.route),
-            route_row=RouteShape(
-                urgency=found.urgency,
-                support_open=decision.support_open,
-                roles=list(found.route.roles),
-                held=found.route.held,
-            ),
-            told=[ToldShape.model_validate(each) for each in found.told],
-            notify_at=decision.notify_at,
-            respond_by=decision.respond_by,
-            maintenance=_maintenance(found),
-            beside=[window.name for window in found.beside],
-            sentence=found.sentence,
-        )
-
-
-def _support(found: Explanation) -> SupportShape:
-    support = found.support
-    return SupportShape(
-        at=support.at,
-        open=support.closed_reason is None,
-        closed_reason=support.closed_reason,
-        rule=support.day.rule,
-        setting=support.key,
-        occasion=support.day.name,
-        hours=support.day.hours,
-        local_date=support.day.date,
-    )
-
-
-def _rule(found: Explanation) -> RuleShape:
-    return RuleShape(
-        number=found.number,
-        name=found.rule.name,
-        holds=found.rule.holds,
-        settings=[SettingShape.model_validate(each) for each in found.settings],
-    )
-
-
-def _maintenance(found: Explanation) -> MaintenanceShape | None:
-    if found.maintenance is None:
-        return None
-    window, ends = found.maintenance.window, found.maintenance.ends
-    return MaintenanceShape(name=window.name, reason=window.reason, until=ends)
+    def of(cls, report: Report, public_url: str) -> Self:
+        """The shape of a report; neither its contact nor its incidents are shown."""
+        shape = cls.model_validate(report)
+        url = f"{public_url}/reports/{report.reference}"
+        return shape.model_copy(update={"url": url, "state": report.messages[-1].kind})

@@ -22,9 +22,11 @@ def upgrade() -> None:
         "report",
         sa.Column("reference", sa.String(), nullable=False, primary_key=True),
         sa.Column("tenant", sa.String(), nullable=True),
+        sa.Column("key", sa.Text(), nullable=True),
         sa.Column("reported_at", sa.BigInteger(), nullable=False),
         sa.Column("settled_at", sa.BigInteger(), nullable=True),
         sa.Column("body", sa.Text(), nullable=False),
+        sa.UniqueConstraint("tenant", "key", name="report_key"),
     )
     op.create_index("report_age", "report", ["reported_at"])
     with op.batch_alter_table("notice") as notice:
