@@ -177,6 +177,15 @@ class TestJoining:
             (Impact.ALL, 1),
         ]
 
+    def test_a_tenants_report_of_what_is_critical_is_answered_as_critical(self):
+        day = down("00:40:01", until="03:00")
+        tenant = day.reports(tenant="acme", all_users=False)
+        anonymous = day.reports(tenant=None)
+        assert day_time(tenant.respond_by) == "Sun 03:00:00"
+        assert "business critical" in tenant.messages[0].text
+        assert anonymous.respond_by is None
+        assert len(day.incidents[0].reports) == 2
+
     def test_another_tenants_partial_incident_is_not_joined(self):
         day = down("00:40:01", until="03:00", target={"bolt"})
         day.reports(tenant="acme")

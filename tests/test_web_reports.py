@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from monitor.channels.document import notice_document
 from monitor.detection import Track
 from monitor.engine import load_mind
 from monitor.model import (
@@ -518,7 +519,11 @@ async def test_the_reporter_is_told_through_the_outbox(site):
     await site.api(**ACME)
     (owed,) = await site.store.claim(SUNDAY, lease=site.made.world.watch.at - SUNDAY, limit=9)
     assert (owed.channel, owed.action.value) == ("customers", "tell")
-    assert owed.message.report.contact == "Robin, front desk"
+    assert notice_document(owed, SUNDAY)["report"] == {
+        "reference": owed.message.report.reference,
+        "contact": "Robin, front desk",
+        "tenant": "acme",
+    }
 
 
 async def test_a_mind_made_anew_knows_what_each_report_waits_for(site):
