@@ -211,6 +211,12 @@ class TestHandover:
         day.runs_until("18:00")
         assert [t for n in (1, 2) for t in said_at(day, n, "escalated")] == []
 
+    def test_the_last_closing_that_the_calendar_knows_is_the_last_that_is_seen_to(self):
+        day = down("Thu 2026-12-31 16:40", "16:45:01", until="18:00").runs_until("16:50")
+        day.mind.calendar = replace(day.mind.calendar, last_year=2026)
+        day.runs_until("17:10")
+        assert said_at(day, 1, "escalated") == ["Thu 17:00:00"]
+
 
 class TestHandoverOfSharedPages:
     @pytest.fixture
@@ -298,3 +304,8 @@ class TestDigest:
     def test_none_while_support_is_closed(self):
         day = Day("Sat 2026-11-28 01:50", estate())
         assert judge.digest_due(day.mind, local("Sat 2026-11-28 12:00")) is None
+
+    @pytest.mark.parametrize("at", ["1970-01-05 10:00", "2037-01-05 10:00"])
+    def test_none_in_years_that_the_calendar_does_not_know(self, at):
+        day = Day("Mon 2026-11-23 08:50", estate())
+        assert judge.digest_due(day.mind, local(at)) is None

@@ -18,6 +18,7 @@ counts; what somebody has is not handed over once support is open again.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from monitor import hours
@@ -79,12 +80,16 @@ def _handed_over(mind: Mind, now: Now, incident: Incident) -> list[Change]:
 
 
 def _closing_due(mind: Mind, at: datetime, incident: Incident) -> datetime | None:
-    """The last closing that an incident is still to be handed over at, None when there is none."""
+    """The last closing that an incident is still to be handed over at, None when there is none.
+
+    None is known where the calendar does not reach.
+    """
     if incident.closings_after is None or incident.watch_until is not None:
         return None
-    if hours.next_closing(mind.calendar, incident.closings_after) > at:
-        return None
-    return hours.last_closing(mind.calendar, at)
+    with suppress(hours.OutsideCoverage):
+        if hours.next_closing(mind.calendar, incident.closings_after) <= at:
+            return hours.last_closing(mind.calendar, at)
+    return None
 
 
 def _offered(mind: Mind, now: Now, incident: Incident, closed_at: datetime) -> Change:
