@@ -245,6 +245,20 @@ class TestHandoverOfSharedPages:
         host, guest = (incident.id for incident in day.incidents)
         assert self.triggers(day) == [f"i:{host}", f"i:{guest}"]
 
+    def test_what_ends_beside_it_does_not_silence_the_page_that_nobody_accepted(self):
+        crm = service("crm", check(of=tenants(5)), depends_on=("erp",))
+        sites = service("sites", check("sites", of=tenants(5)), depends_on=("erp",))
+        day = Day(LATE, estate(crm, sites))
+        day.mind.policy = replace(day.mind.policy, accept_within=120.0)
+        day.fails("crm", "16:45:01", until="18:00")
+        day.fails("sites", "16:45:20", until="16:58")
+        day.runs_until("16:50")
+        day.acknowledges(1, "Robin")
+        day.runs_until("17:20")
+        anew = [action for action, alert in alerts(day, "pager") if alert.endswith(".2")]
+        assert anew == ["trigger", "update"]
+        assert day.timeline(2)[-1] == "resolved"
+
 
 class TestDigest:
     def test_the_desk_reads_at_0830_what_happened_over_night(self):

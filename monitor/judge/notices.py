@@ -141,7 +141,7 @@ def _left(mind: Mind, now: Now, channel: Channel, guest: Incident) -> list[Notic
 def _told(mind: Mind, now: Now, place: _Place, said: _Said) -> Notice:
     """A notice that asks for what the company allows."""
     asks = paging.spoken(said.incident, said.action, place.others)
-    waiting = [other for other in place.others if other.acknowledged_at is None]
+    waiting = [other for other in place.others if paging.waits(other)]
     if said.action is Action.ACKNOWLEDGE and waiting:
         only = wording.answers_only(said.incident, waiting)
         said = replace(said, text=f"{said.text} {only}")

@@ -40,6 +40,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from monitor.incident import to_accept
 from monitor.judge.linking import shared_dependencies
 from monitor.judge.mind import Mind
 from monitor.model import Action, Channel, Incident
@@ -72,10 +73,10 @@ SPOKEN: dict[tuple[Action, Company], Action] = {
 
 def spoken(incident: Incident, action: Action, company: tuple[Incident, ...]) -> Action:
     """What a channel is asked for when `action` happens to an incident in that company."""
-    waiting = any(other.acknowledged_at is None for other in company)
+    waiting = any(waits(other) for other in company)
     kind = Company.NOBODY if not company else Company.WAITING if waiting else Company.TAKEN
     asked = SPOKEN[action, kind]
-    silent = action is Action.RESOLVE and incident.acknowledged_at is not None
+    silent = action is Action.RESOLVE and not waits(incident)
     return Action.UPDATE if asked is Action.ACKNOWLEDGE and silent else asked
 
 
@@ -119,6 +120,13 @@ def reaches(channel: Channel, incident: Incident) -> bool:
 def unattended(incident: Incident) -> bool:
     """Whether it fails and no person has it: then it needs a conversation that pages."""
     return incident.watch_until is None and incident.acknowledged_at is None
+
+
+def waits(incident: Incident) -> bool:
+    """Whether it waits for a person: nobody has it, or it paged for one to accept it."""
+    handover = incident.handover
+    paged = handover is not None and handover.paged_at is not None
+    return incident.acknowledged_at is None or (paged and to_accept(incident))
 
 
 def _welcomes(host: Incident) -> bool:
