@@ -245,6 +245,12 @@ class TestHandoverOfSharedPages:
         host, guest = (incident.id for incident in day.incidents)
         assert self.triggers(day) == [f"i:{host}", f"i:{guest}"]
 
+    def test_the_one_that_nobody_accepts_pages_beside_one_that_nobody_has(self, day):
+        day.acknowledges(2, "Robin")
+        day.runs_until("17:20")
+        host, guest = (incident.id for incident in day.incidents)
+        assert self.triggers(day) == [f"i:{host}", f"i:{host}.2", f"i:{guest}"]
+
     def test_what_ends_beside_it_does_not_silence_the_page_that_nobody_accepted(self):
         crm = service("crm", check(of=tenants(5)), depends_on=("erp",))
         sites = service("sites", check("sites", of=tenants(5)), depends_on=("erp",))

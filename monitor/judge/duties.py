@@ -130,7 +130,7 @@ def _escalated(mind: Mind, now: Now, incident: Incident, text: str, lead: str) -
 def _host_pages(mind: Mind, guest: Incident) -> bool:
     """Whether the incident whose page this one shares is escalated itself."""
     host = next((each for each in mind.open.values() if each.id == guest.paged_with), None)
-    return host is not None and paging.unattended(host)
+    return host is not None and paging.unattended(host) and paging.unattended(guest)
 
 
 def _moved(
