@@ -211,6 +211,12 @@ class TestHandover:
         day.runs_until("18:00")
         assert [t for n in (1, 2) for t in said_at(day, n, "escalated")] == []
 
+    def test_the_last_closing_that_the_calendar_knows_is_the_last_that_is_seen_to(self):
+        day = down("Thu 2026-12-31 16:40", "16:45:01", until="18:00").runs_until("16:50")
+        day.mind.calendar = replace(day.mind.calendar, last_year=2026)
+        day.runs_until("17:10")
+        assert said_at(day, 1, "escalated") == ["Thu 17:00:00"]
+
 
 class TestHandoverOfSharedPages:
     @pytest.fixture
@@ -238,6 +244,26 @@ class TestHandoverOfSharedPages:
         day.runs_until("17:10")
         host, guest = (incident.id for incident in day.incidents)
         assert self.triggers(day) == [f"i:{host}", f"i:{guest}"]
+
+    def test_the_one_that_nobody_accepts_pages_beside_one_that_nobody_has(self, day):
+        day.acknowledges(2, "Robin")
+        day.runs_until("17:20")
+        host, guest = (incident.id for incident in day.incidents)
+        assert self.triggers(day) == [f"i:{host}", f"i:{host}.2", f"i:{guest}"]
+
+    def test_what_ends_beside_it_does_not_silence_the_page_that_nobody_accepted(self):
+        crm = service("crm", check(of=tenants(5)), depends_on=("erp",))
+        sites = service("sites", check("sites", of=tenants(5)), depends_on=("erp",))
+        day = Day(LATE, estate(crm, sites))
+        day.mind.policy = replace(day.mind.policy, accept_within=120.0)
+        day.fails("crm", "16:45:01", until="18:00")
+        day.fails("sites", "16:45:20", until="16:58")
+        day.runs_until("16:50")
+        day.acknowledges(1, "Robin")
+        day.runs_until("17:20")
+        anew = [action for action, alert in alerts(day, "pager") if alert.endswith(".2")]
+        assert anew == ["trigger", "update"]
+        assert day.timeline(2)[-1] == "resolved"
 
 
 class TestDigest:
@@ -298,3 +324,8 @@ class TestDigest:
     def test_none_while_support_is_closed(self):
         day = Day("Sat 2026-11-28 01:50", estate())
         assert judge.digest_due(day.mind, local("Sat 2026-11-28 12:00")) is None
+
+    @pytest.mark.parametrize("at", ["1970-01-05 10:00", "2037-01-05 10:00"])
+    def test_none_in_years_that_the_calendar_does_not_know(self, at):
+        day = Day("Mon 2026-11-23 08:50", estate())
+        assert judge.digest_due(day.mind, local(at)) is None

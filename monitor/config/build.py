@@ -25,6 +25,7 @@ from monitor.hours import Calendar
 from monitor.model import (
     CONTROL,
     SHARED,
+    STAFF,
     Channel,
     Check,
     Deployment,
@@ -226,7 +227,7 @@ def _deployment(read: Kinded, tenant: str, shape: TenantShape) -> Deployment:
 
 def _channels(document: Document) -> tuple[Channel, ...]:
     if document.channels is None:
-        return (Channel("log", "log", crosschecks.STAFF, CHANNELS["log"].options()),)
+        return (Channel("log", "log", STAFF, CHANNELS["log"].options()),)
     return tuple(
         Channel(name, each.kind, each.own.roles, each.options)
         for name, each in document.channels.items()

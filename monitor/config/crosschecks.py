@@ -26,14 +26,11 @@ from monitor.config.shape import TENANT_KEYS, Document, ServiceShape
 from monitor.config.spelling import Shape
 from monitor.config.tree import Node, at, names_under, walk
 from monitor.config.variables import Substituted
-from monitor.model import CONTROL, MONITOR, EvidenceKind, Need, Role, Rules
+from monitor.model import CONTROL, MONITOR, STAFF, EvidenceKind, Need, Role, Rules
 
 SHARED_TARGET = "shared"
 ALL = "all"
 """In place of names of services: every one."""
-
-STAFF = (Role.ON_CALL, Role.SERVICE_DESK)
-"""Who must be reached by at least one channel."""
 
 CONTROL_INTERVAL = 10.0
 CONTROL_TIMEOUT = 5.0

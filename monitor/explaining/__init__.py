@@ -27,7 +27,7 @@ from monitor.explaining.supposed import failing_cells, supposed
 from monitor.hours import Calendar, Day, DayRule, OutsideCoverage, closed_reason, day_of
 from monitor.incident.wording import moment
 from monitor.maintenance import covers, last_to_close, open_until
-from monitor.model import Channel, ClosedReason, Decision, Estate, Role, Verdict, Window
+from monitor.model import STAFF, Channel, ClosedReason, Decision, Estate, Role, Verdict, Window
 from monitor.policy import PolicySettings, Route, Rule, Urgency
 
 __all__ = [
@@ -142,7 +142,7 @@ def _explained(
         urgency=urgency,
         route=route,
         settings=(*bearing(rule, question, verdict, settings), *promised(decision, settings)),
-        told=tuple(_told(role, route, decision, channels) for role in Role),
+        told=tuple(_told(role, route, decision, channels) for role in STAFF),
         maintenance=maintenance,
         beside=() if maintenance else _beside(question, estate),
         sentence=_sentence(decision, maintenance, question.at),

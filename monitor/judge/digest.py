@@ -9,6 +9,7 @@ happened nothing is sent, but the digest is written: it is made once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from monitor import hours
@@ -19,7 +20,16 @@ from monitor.model import Action, Change, Channel, Digest, Incident, Message, No
 
 
 def digest_due(mind: Mind, at: datetime) -> datetime | None:
-    """Since when the digest that is due at an instant is to tell; None when none is due."""
+    """Since when the digest that is due at an instant is to tell; None when none is due.
+
+    None is due where the calendar does not reach: a clock that is far off must not end the process.
+    """
+    with suppress(hours.OutsideCoverage):
+        return _due(mind, at)
+    return None
+
+
+def _due(mind: Mind, at: datetime) -> datetime | None:
     opening = hours.opened_at(mind.calendar, at)
     if opening is None or (mind.digested is not None and opening <= mind.digested):
         return None

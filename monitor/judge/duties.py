@@ -20,6 +20,7 @@ counts; what somebody has is not handed over once support is open again.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from monitor import hours
@@ -99,12 +100,16 @@ def _handed_over(mind: Mind, now: Now, incident: Incident) -> list[Change]:
 
 
 def _closing_due(mind: Mind, at: datetime, incident: Incident) -> datetime | None:
-    """The last closing that an incident is still to be handed over at, None when there is none."""
+    """The last closing that an incident is still to be handed over at, None when there is none.
+
+    None is known where the calendar does not reach.
+    """
     if incident.closings_after is None or incident.watch_until is not None:
         return None
-    if hours.next_closing(mind.calendar, incident.closings_after) > at:
-        return None
-    return hours.last_closing(mind.calendar, at)
+    with suppress(hours.OutsideCoverage):
+        if hours.next_closing(mind.calendar, incident.closings_after) <= at:
+            return hours.last_closing(mind.calendar, at)
+    return None
 
 
 def _offered(mind: Mind, now: Now, incident: Incident, closed_at: datetime) -> Change:
@@ -145,7 +150,7 @@ def _escalated(mind: Mind, now: Now, incident: Incident, text: str, lead: str) -
 def _host_pages(mind: Mind, guest: Incident) -> bool:
     """Whether the incident whose page this one shares is escalated itself."""
     host = next((each for each in mind.open.values() if each.id == guest.paged_with), None)
-    return host is not None and paging.unattended(host)
+    return host is not None and paging.unattended(host) and paging.unattended(guest)
 
 
 def _moved(

@@ -22,7 +22,7 @@ from monitor.model.concluded import (
     Verdict,
     VerdictReason,
 )
-from monitor.model.decided import ClosedReason, Decision, DecisionReason, Priority, Role
+from monitor.model.decided import STAFF, ClosedReason, Decision, DecisionReason, Priority, Role
 from monitor.model.planned import Once, Weekly, Window
 from monitor.model.promised import (
     Action,
@@ -73,6 +73,7 @@ __all__ = [
     "CONTROL",
     "MONITOR",
     "SHARED",
+    "STAFF",
     "Accepted",
     "Account",
     "Action",

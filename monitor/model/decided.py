@@ -24,6 +24,10 @@ class Role(StrEnum):
     REPORTER = "reporter"
 
 
+STAFF = (Role.ON_CALL, Role.SERVICE_DESK)
+"""Who works here: each must be reached by at least one channel."""
+
+
 class ClosedReason(StrEnum):
     """Why support is closed at an instant."""
 
