@@ -199,6 +199,14 @@ class TestHandover:
         story = next(n for n in again.notices if "is to accept" in n.message.headline).message.lines
         assert any("Acknowledged by Robin." in line for line in story)
 
+    def test_who_took_it_after_the_closing_is_not_asked_to_accept_it(self):
+        day = down(LATE, "16:45:01", until="19:00").runs_until("16:55")
+        again = down("Thu 2026-11-26 17:10", "17:09", until="19:00", like=day)
+        again.acknowledges(1, "Sam")
+        again.runs_until("17:40")
+        assert "handed_over" not in again.timeline(1)
+        assert said_at(again, 1, "escalated") == []
+
     def test_a_channel_for_both_gets_one_alert(self):
         both = Channel("both", "log", (Role.ON_CALL, Role.SERVICE_DESK), None)
         day = down(LATE, "16:45:01", until="18:00", channels=(both,)).runs_until("17:10")

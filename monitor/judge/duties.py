@@ -13,7 +13,8 @@ of its own where a person has that other.
 
 Each is a move of the incident, written with what it owes: done once, also when the process dies in
 between, and made up for when it was not running. Of several closings that were missed the last
-counts; what somebody has is not handed over once support is open again.
+counts; what somebody has is not handed over once support is open again, nor what somebody took
+after it closed.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _handed_over(mind: Mind, now: Now, incident: Incident) -> list[Change]:
     if incident.acknowledged_at is None:
         text = wording.unattended_text(closed_at)
         return _escalated(mind, now, incident, text, "Still nobody has it: ")
-    if hours.is_open(mind.calendar, now.at):
+    if hours.is_open(mind.calendar, now.at) or incident.acknowledged_at >= closed_at:
         return []
     return [_offered(mind, now, incident, closed_at)]
 
