@@ -259,6 +259,17 @@ class TestHandoverOfSharedPages:
         host, guest = (incident.id for incident in day.incidents)
         assert self.triggers(day) == [f"i:{host}", f"i:{host}.2", f"i:{guest}"]
 
+    def test_who_gets_a_page_of_its_own_after_the_closing_is_not_escalated_as_well(self):
+        crm = service("crm", check(of=tenants(5)), depends_on=("erp",))
+        sites = service("sites", check("sites", of=tenants(5)), depends_on=("erp",))
+        day = Day(LATE, estate(crm, sites))
+        day.fails("crm", "16:45:01", until="16:49:30")
+        day.fails("sites", "16:45:20", until="16:52")
+        day.fails("sites", "17:00:30", until="18:00")
+        day.runs_until("17:20")
+        host, guest = (incident.id for incident in day.incidents)
+        assert self.triggers(day) == [f"i:{host}", f"i:{guest}"]
+
     def test_what_ends_beside_it_does_not_silence_the_page_that_nobody_accepted(self):
         crm = service("crm", check(of=tenants(5)), depends_on=("erp",))
         sites = service("sites", check("sites", of=tenants(5)), depends_on=("erp",))

@@ -111,7 +111,7 @@ def guests_left(mind: Mind) -> list[Incident]:
 
 def parted(mind: Mind, now: Now, guest: Incident, lead: str) -> Change:
     """A guest gets a conversation of its own."""
-    moved = lifecycle.part(guest)
+    moved = lifecycle.part(guest, now.at)
     text = f"{lead}; told of on its own from now on."
     said = _Said(moved, Action.TRIGGER, text, now.at, f"{lead}: ")
     notices: list[Notice] = []
