@@ -1,6 +1,7 @@
 """What falls due by itself: warnings, handover when support closes, the digest when it opens."""
 
 from dataclasses import replace
+from datetime import date, time
 
 import pytest
 
@@ -333,6 +334,13 @@ class TestDigest:
         ((due, message),) = again.digests
         assert due == "Wed 08:30:00"
         assert message.lines[0].startswith("#1 ")
+
+    def test_none_of_a_night_that_was_told_of_when_todays_opening_is_moved(self):
+        day = Day("Mon 2026-11-23 08:20", estate()).runs_until("09:00")
+        again = Day("Mon 2026-11-23 11:00", estate(), like=day)
+        later = {date(2026, 11, 23): (time(10, 0), time(17, 0))}
+        again.mind.calendar = replace(again.mind.calendar, extra_open=later)
+        assert judge.digest_due(again.mind, local("Mon 2026-11-23 11:00")) is None
 
     def test_on_call_channels_get_none(self):
         day = down("Mon 2026-11-23 01:50", "02:00:01", until="02:20", channels=(PAGER, DESK))

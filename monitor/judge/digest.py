@@ -35,7 +35,8 @@ def _due(mind: Mind, at: datetime) -> datetime | None:
         return None
     if mind.digested is None:
         return hours.last_closing(mind.calendar, opening)
-    return hours.next_closing(mind.calendar, mind.digested)
+    since = hours.next_closing(mind.calendar, mind.digested)
+    return since if since <= opening else None
 
 
 def digest(mind: Mind, since: datetime, incidents: Sequence[Incident], now: Now) -> Change:
