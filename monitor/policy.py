@@ -28,12 +28,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from monitor.hours import Calendar, add, closed_reason, next_opening, occasion
+from monitor.hours import Calendar, OutsideCoverage, add, closed_reason, next_opening, occasion
 from monitor.model import (
     MONITOR,
     AllUsersScope,
@@ -152,14 +153,14 @@ def decide(
 ) -> Decision:
     """What is owed to people for a failing verdict, at `verdict.at`.
 
-    `service` is the verdict's own. Raises `ValueError` for impact NONE, `OutsideCoverage` when
-    the calendar does not reach the verdict or the next opening.
+    `service` is the verdict's own. Where the calendar does not reach, support counts as closed and
+    nothing is held. Raises `ValueError` for impact NONE.
     """
     _, reason = reason_of(verdict, service, settings)
     urgency = URGENCY[reason]
-    closed = closed_reason(calendar, verdict.at)
-    opening = next_opening(calendar, verdict.at)
+    closed, opening = _support(calendar, verdict.at)
     route = ROUTES[urgency, closed is None]
+    held = route.held and opening > verdict.at
     warn_at = _warnings(urgency, verdict.at, calendar, settings)
     respond_by = warn_at[-1] if warn_at else None
     return Decision(
@@ -177,10 +178,26 @@ def decide(
             f"{_support_words(calendar, verdict.at, closed)} and "
             f"{_found_words(reason, verdict, service)}: "
             f"{_URGENCY_WORDS[urgency]}, so "
-            f"{_owed_words(calendar, route, opening, respond_by)}."
+            f"{_owed_words(calendar, route, opening if held else None, respond_by)}."
         ),
         warn_at=warn_at,
     )
+
+
+def _support(calendar: Calendar, at: datetime) -> tuple[ClosedReason | None, datetime]:
+    """Why support is closed at an instant (None: it is open), and when it opens next.
+
+    Where the calendar does not reach it counts as closed, so that on-call is told, and as opening
+    at once, so that nothing is held until nobody knows when.
+    """
+    try:
+        closed = closed_reason(calendar, at)
+    except OutsideCoverage:
+        return ClosedReason.NOT_KNOWN, at
+    try:
+        return closed, next_opening(calendar, at)
+    except OutsideCoverage:
+        return closed, at
 
 
 def _warnings(
@@ -192,7 +209,8 @@ def _warnings(
         return tuple(at + timedelta(seconds=share * target) for share in WARN_SHARES)
     in_hours = settings.standard_response_target
     if urgency is Urgency.STANDARD and in_hours is not None:
-        return tuple(add(calendar, at, share * in_hours) for share in WARN_SHARES)
+        with suppress(OutsideCoverage):
+            return tuple(add(calendar, at, share * in_hours) for share in WARN_SHARES)
     return ()
 
 
@@ -317,6 +335,7 @@ _CLOSED_WORDS: dict[ClosedReason, str] = {
     ClosedReason.WEEKEND: "weekend",
     ClosedReason.BANK_HOLIDAY: "bank holiday: {occasion}",
     ClosedReason.EXTRA_CLOSED: "closed specially: {occasion}",
+    ClosedReason.NOT_KNOWN: "as far as is known: the calendar does not reach this date",
 }
 
 _FOUND_WORDS: dict[DecisionReason, str] = {
@@ -356,7 +375,8 @@ _MEMBERS_NAMED = 3
 def _support_words(calendar: Calendar, at: datetime, closed: ClosedReason | None) -> str:
     if closed is None:
         return "Support is open"
-    why = _CLOSED_WORDS[closed].format(occasion=occasion(calendar, at))
+    known = closed is not ClosedReason.NOT_KNOWN
+    why = _CLOSED_WORDS[closed].format(occasion=occasion(calendar, at) if known else "")
     return f"Support is closed ({why})"
 
 
@@ -380,11 +400,12 @@ def _part(extent: Extent) -> str:
 
 
 def _owed_words(
-    calendar: Calendar, route: Route, opening: datetime, respond_by: datetime | None
+    calendar: Calendar, route: Route, held_until: datetime | None, respond_by: datetime | None
 ) -> str:
     """Who is told when, and what they owe."""
     told = _TOLD_WORDS[route.roles]
-    when = f"when support opens at {_moment(calendar, opening)}" if route.held else "at once"
+    opens = held_until and f"when support opens at {_moment(calendar, held_until)}"
+    when = opens or "at once"
     due = respond_by and f" and a response is due by {_moment(calendar, respond_by)}"
     return f"{told} {when}{due or ''}"
 

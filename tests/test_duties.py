@@ -1,6 +1,7 @@
 """What falls due by itself: warnings, handover when support closes, the digest when it opens."""
 
 from dataclasses import replace
+from datetime import date, time
 
 import pytest
 
@@ -199,6 +200,14 @@ class TestHandover:
         story = next(n for n in again.notices if "is to accept" in n.message.headline).message.lines
         assert any("Acknowledged by Robin." in line for line in story)
 
+    def test_who_took_it_after_the_closing_is_not_asked_to_accept_it(self):
+        day = down(LATE, "16:45:01", until="19:00").runs_until("16:55")
+        again = down("Thu 2026-11-26 17:10", "17:09", until="19:00", like=day)
+        again.acknowledges(1, "Sam")
+        again.runs_until("17:40")
+        assert "handed_over" not in again.timeline(1)
+        assert said_at(again, 1, "escalated") == []
+
     def test_a_channel_for_both_gets_one_alert(self):
         both = Channel("both", "log", (Role.ON_CALL, Role.SERVICE_DESK), None)
         day = down(LATE, "16:45:01", until="18:00", channels=(both,)).runs_until("17:10")
@@ -250,6 +259,17 @@ class TestHandoverOfSharedPages:
         day.runs_until("17:20")
         host, guest = (incident.id for incident in day.incidents)
         assert self.triggers(day) == [f"i:{host}", f"i:{host}.2", f"i:{guest}"]
+
+    def test_who_gets_a_page_of_its_own_after_the_closing_is_not_escalated_as_well(self):
+        crm = service("crm", check(of=tenants(5)), depends_on=("erp",))
+        sites = service("sites", check("sites", of=tenants(5)), depends_on=("erp",))
+        day = Day(LATE, estate(crm, sites))
+        day.fails("crm", "16:45:01", until="16:49:30")
+        day.fails("sites", "16:45:20", until="16:52")
+        day.fails("sites", "17:00:30", until="18:00")
+        day.runs_until("17:20")
+        host, guest = (incident.id for incident in day.incidents)
+        assert self.triggers(day) == [f"i:{host}", f"i:{guest}"]
 
     def test_what_ends_beside_it_does_not_silence_the_page_that_nobody_accepted(self):
         crm = service("crm", check(of=tenants(5)), depends_on=("erp",))
@@ -314,6 +334,13 @@ class TestDigest:
         ((due, message),) = again.digests
         assert due == "Wed 08:30:00"
         assert message.lines[0].startswith("#1 ")
+
+    def test_none_of_a_night_that_was_told_of_when_todays_opening_is_moved(self):
+        day = Day("Mon 2026-11-23 08:20", estate()).runs_until("09:00")
+        again = Day("Mon 2026-11-23 11:00", estate(), like=day)
+        later = {date(2026, 11, 23): (time(10, 0), time(17, 0))}
+        again.mind.calendar = replace(again.mind.calendar, extra_open=later)
+        assert judge.digest_due(again.mind, local("Mon 2026-11-23 11:00")) is None
 
     def test_on_call_channels_get_none(self):
         day = down("Mon 2026-11-23 01:50", "02:00:01", until="02:20", channels=(PAGER, DESK))

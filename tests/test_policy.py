@@ -8,7 +8,6 @@ from itertools import product
 
 import pytest
 
-from monitor.hours import OutsideCoverage
 from monitor.model import (
     AllUsersScope,
     ClosedReason,
@@ -346,9 +345,23 @@ def test_a_verdict_that_nothing_fails_is_refused():
         decided(found, CRM)
 
 
-def test_a_verdict_in_a_year_without_known_holidays_is_refused():
-    with pytest.raises(OutsideCoverage):
-        decided(down_for_all(CRM, utc("2031-01-02 10:00")), CRM)
+@pytest.mark.parametrize("at", ["1970-01-01 00:05", "2031-01-02 10:00"])
+def test_in_a_year_without_known_holidays_people_are_told_at_once_and_why(at):
+    at = utc(at)
+    critical = decided(down_for_all(CRM, at), CRM)
+    standard = decided(down_for(SITES, at, 1, 40), SITES)
+    assert {d.closed_reason for d in (critical, standard)} == {ClosedReason.NOT_KNOWN}
+    assert (critical.route, critical.respond_by) == ((Role.ON_CALL,), at + 2 * HOUR)
+    assert (standard.route, standard.notify_at) == ((Role.SERVICE_DESK,), at)
+    assert "the calendar does not reach this date" in critical.sentence
+    assert standard.sentence.endswith("the service desk is told at once.")
+
+
+def test_nothing_is_held_until_an_opening_that_nobody_knows():
+    after_the_last_closing = utc("2030-12-31 18:00")
+    standard = decided(down_for(SITES, after_the_last_closing, 1, 40), SITES)
+    assert standard.closed_reason is ClosedReason.OUTSIDE_HOURS
+    assert standard.notify_at == after_the_last_closing
 
 
 def test_the_response_target_is_a_setting_on_the_wall_clock():

@@ -226,19 +226,26 @@ class Engine:
 
     def _digest_if_due(self, now: Now) -> None:
         since = judge.digest_due(self._mind, now.at)
-        if since is not None and not self._digesting and self._group is not None:
+        ready = not self._digesting and self._writing.idle
+        if since is not None and ready and self._group is not None:
             self._digesting = True
             self._group.create_task(self._digest(since))
 
     async def _digest(self, since: datetime) -> None:
-        """Tell the service desk what happened since; tried again with every tick until it is."""
+        """Tell the service desk what happened since; tried again with every tick until it is.
+
+        Only what is on disk can be told, so nothing may be waiting to be written; and should
+        support close meanwhile, the digest is the next opening's.
+        """
         try:
             incidents = await self._store.incidents_since(since)
         except StoreUnavailable:
             self._metrics.store_failure()
             await asyncio.sleep(_TICK_EVERY)
         else:
-            self._writing.change(judge.digest(self._mind, since, incidents, self._clock.now()))
+            now = self._clock.now()
+            if judge.digest_due(self._mind, now.at) == since:
+                self._writing.change(judge.digest(self._mind, since, incidents, now))
         finally:
             self._digesting = False
 

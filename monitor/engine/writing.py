@@ -68,6 +68,11 @@ class Writing:
         silent = self._clock.monotonic() - self._took_at
         return f"{self._refusal}, for {silent:.0f} s" if silent > STUCK_AFTER else None
 
+    @property
+    def idle(self) -> bool:
+        """Whether no change waits to be written."""
+        return not self._changes
+
     def change(self, change: Change) -> asyncio.Future[None]:
         """Queue a change; the future is done once it is committed."""
         written = asyncio.get_running_loop().create_future()

@@ -267,9 +267,10 @@ def link(incident: Incident, other: Incident) -> Incident:
     return _moved(incident, Happening.LINK, linked=(*incident.linked, other.id))
 
 
-def part(incident: Incident) -> Incident:
-    """It is told of in a conversation of its own from now on."""
-    return _moved(incident, Happening.PART, paged_with=None)
+def part(incident: Incident, at: datetime) -> Incident:
+    """It is told of in a conversation of its own from now on; closings until `at` are seen to."""
+    closings_after = incident.closings_after and max(incident.closings_after, at)
+    return _moved(incident, Happening.PART, paged_with=None, closings_after=closings_after)
 
 
 def resolve(

@@ -35,12 +35,15 @@ def _due(mind: Mind, at: datetime) -> datetime | None:
         return None
     if mind.digested is None:
         return hours.last_closing(mind.calendar, opening)
-    return hours.next_closing(mind.calendar, mind.digested)
+    since = hours.next_closing(mind.calendar, mind.digested)
+    return since if since <= opening else None
 
 
 def digest(mind: Mind, since: datetime, incidents: Sequence[Incident], now: Now) -> Change:
     """The digest due at `now`, of `incidents` reported, resolved or open since, oldest first."""
-    opening = hours.opened_at(mind.calendar, now.at) or now.at
+    opening = hours.opened_at(mind.calendar, now.at)
+    if opening is None:
+        raise ValueError(f"support is closed at {now.at}: no digest is due")
     mind.digested = opening
     lines = tuple(wording.digest_line(incident) for incident in incidents)
     made = Digest(opening, since, now.at)

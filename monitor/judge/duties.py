@@ -15,7 +15,8 @@ of its own where a person has that other.
 
 Each is a move of the incident, written with what it owes: done once, also when the process dies in
 between, and made up for when it was not running. Of several closings that were missed the last
-counts; what somebody has is not handed over once support is open again.
+counts; what somebody has is not handed over once support is open again, nor what somebody took
+after it closed.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def fallen_due(mind: Mind, now: Now) -> list[Change]:
         handover = mind.open[subject].handover
         if handover is not None and _unaccepted(mind.open[subject], handover, now.at):
             text = wording.unaccepted_text(handover)
-            changes.append(_escalated(mind, now, mind.open[subject], text, "Not accepted: "))
+            incident, since = mind.open[subject], handover.accept_by
+            changes.append(_escalated(mind, now, incident, since, text=text, lead="Not accepted: "))
     return changes
 
 
@@ -93,8 +95,9 @@ def _handed_over(mind: Mind, now: Now, incident: Incident) -> list[Change]:
         return []
     if incident.acknowledged_at is None:
         text = wording.unattended_text(closed_at)
-        return [_escalated(mind, now, incident, text, "Still nobody has it: ")]
-    if hours.is_open(mind.calendar, now.at):
+        lead = "Still nobody has it: "
+        return [_escalated(mind, now, incident, closed_at, text=text, lead=lead)]
+    if hours.is_open(mind.calendar, now.at) or incident.acknowledged_at >= closed_at:
         return []
     return [_offered(mind, now, incident, closed_at)]
 
@@ -130,8 +133,13 @@ def _unaccepted(incident: Incident, handover: Handover, at: datetime) -> bool:
     return open_still and incident.watch_until is None and handover.accept_by <= at
 
 
-def _escalated(mind: Mind, now: Now, incident: Incident, text: str, lead: str) -> Change:
-    """A new alert on every on-call channel, and a page of its own for a guest that needs one."""
+def _escalated(
+    mind: Mind, now: Now, incident: Incident, since: datetime, *, text: str, lead: str
+) -> Change:
+    """A new alert on every on-call channel, as is due since `since`.
+
+    A guest gets a page of its own, unless its host's has been made anew since then.
+    """
     own = [
         channel.name
         for channel in mind.channels
@@ -141,16 +149,18 @@ def _escalated(mind: Mind, now: Now, incident: Incident, text: str, lead: str) -
     ]
     moved = lifecycle.escalate(incident, own, now.at)
     notices = alerted_anew(mind, now, incident, moved, text=text, lead=lead)
-    if moved.paged_with is not None and not _host_pages(mind, moved):
-        guest, moved = moved, lifecycle.part(moved)
+    if moved.paged_with is not None and not _host_pages(mind, moved, since):
+        guest, moved = moved, lifecycle.part(moved, now.at)
         notices += pages_of_its_own(mind, now, guest, moved, text=text, lead=lead)
     return _moved(mind, now, incident, moved, EventKind.ESCALATED, text=text, notices=notices)
 
 
-def _host_pages(mind: Mind, guest: Incident) -> bool:
-    """Whether the incident whose page this one shares is escalated itself."""
+def _host_pages(mind: Mind, guest: Incident, since: datetime) -> bool:
+    """Whether the incident whose page this one shares has been escalated itself since then."""
     host = next((each for each in mind.open.values() if each.id == guest.paged_with), None)
-    return host is not None and paging.unattended(host) and paging.unattended(guest)
+    if host is None or host.closings_after is None or not paging.unattended(host):
+        return False
+    return host.closings_after >= since
 
 
 def _moved(

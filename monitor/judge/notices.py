@@ -110,7 +110,7 @@ def guests_left(mind: Mind) -> list[Incident]:
 
 
 def _parted(mind: Mind, now: Now, guest: Incident, lead: str) -> Change:
-    moved = lifecycle.part(guest)
+    moved = lifecycle.part(guest, now.at)
     text = f"{lead}; told of on its own from now on."
     notices = pages_of_its_own(mind, now, guest, moved, text=text, lead=f"{lead}: ")
     return Change(

@@ -35,6 +35,7 @@ class ClosedReason(StrEnum):
     WEEKEND = "weekend"
     BANK_HOLIDAY = "bank_holiday"
     EXTRA_CLOSED = "extra_closed"
+    NOT_KNOWN = "not_known"
 
 
 class DecisionReason(StrEnum):
