@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from ulid import ULID
@@ -370,6 +370,40 @@ class TestMaintenance:
             assert state.maintenance == WindowState("upgrade", until_, "a move", scope)
             made.world.watch.passes(60)
             assert made.engine.services()[0].maintenance is None
+
+
+MONDAY = datetime(2030, 6, 3, 7, 30, tzinfo=UTC)
+"""When support opens."""
+
+
+class TestDigest:
+    """Support has just opened, and a digest is due with the first tick."""
+
+    @pytest.fixture
+    async def made(self, sqlite_url):
+        async with made_on(sqlite_url, calendar=SUPPORT) as made:
+            made.mind.digested = MONDAY - timedelta(days=3)
+            made.world.watch.at = MONDAY + timedelta(minutes=1)
+            yield made
+
+    async def test_it_is_made_once(self, made):
+        async with running(made.engine):
+            await until(made.store.last_digest)
+        assert await made.store.last_digest() == made.mind.digested == MONDAY
+        assert judge.digest_due(made.mind, made.world.watch.at) is None
+
+    async def test_it_waits_for_what_waits_to_be_written(self, made, sqlite_url):
+        one = incident()
+        rude = sqlite3.connect(file_of(sqlite_url), isolation_level=None)
+        rude.execute("BEGIN IMMEDIATE")
+        async with running(made.engine):
+            made.engine._writing.change(opening(one))
+            await until(lambda: made.metric("monitor_store_failures_total"))
+            assert made.mind.digested < MONDAY
+            rude.execute("ROLLBACK")
+            rude.close()
+            await until(made.store.last_digest)
+        assert await made.store.open_incidents() == [one]
 
 
 class TestAnAwayStore:

@@ -520,13 +520,16 @@ async def test_the_page_of_an_incident_shows_all_that_belongs_to_it(web, store):
 async def test_what_was_handed_over_is_shown_until_it_is_accepted(web, store):
     closed = datetime(2026, 11, 26, 17, 0, tzinfo=UTC)
     handover = Handover(closed, closed + timedelta(minutes=15))
-    await keep(store, 1, handover=handover)
+    had = {"acknowledged_by": "Robin", "acknowledged_at": closed}
+    await keep(store, 1, handover=handover, **had)
     taken = replace(handover, accepted_by="Sam", accepted_at=closed + timedelta(minutes=3))
-    await keep(store, 2, subject="v1:sites:all", handover=taken)
+    await keep(store, 2, subject="v1:sites:all", handover=taken, **had)
     waiting, accepted = [
         re.sub("<[^>]+>", "", (await web.get(f"/incidents/{number}")).text) for number in (1, 2)
     ]
     assert "to be accepted by 2026-11-26 17:15:00 UTC" in waiting
+    assert "To accept it: POST /api/v1/incidents/1/acknowledge" in waiting
+    assert "To accept it" not in accepted
     assert "accepted by Sam at 2026-11-26 17:03:00 UTC" in accepted
     told = (await web.get("/api/v1/incidents/2")).json()["handover"]
     assert (told["accepted_by"], told["paged_at"]) == ("Sam", None)
