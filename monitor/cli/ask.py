@@ -11,7 +11,7 @@ import httpx
 
 from monitor.clock import real_clock
 from monitor.config import Config
-from monitor.daemon import acknowledge_without_daemon, resolve_without_daemon
+from monitor.daemon.alone import acknowledge_without_daemon, resolve_without_daemon
 from monitor.figures import Month, reach_of
 from monitor.model import Incident, IncidentState
 from monitor.store import StoreError, open_reader

@@ -30,28 +30,26 @@ import structlog
 import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-from ulid import ULID
 
-from monitor import detection, hours
+from monitor import hours
 from monitor.clock import Clock, Now
 from monitor.config import Config
 from monitor.daemon import official
 from monitor.daemon.descriptors import raise_limit
 from monitor.daemon.listener import Listener, bind
 from monitor.daemon.logs import Logs
+from monitor.daemon.mind import holder_name, mind_of, new_ulid
 from monitor.daemon.official import CalendarWatch
 from monitor.daemon.schedule import Schedule
 from monitor.delivery import Delivery
 from monitor.engine import Engine, ProbeCell, load_mind
 from monitor.engine.recorder import Recorder
 from monitor.engine.writing import SIGN_EVERY
-from monitor.judge import Mind, acknowledge, resolve
 from monitor.metrics import Metrics, NoticeOutcome
 from monitor.model import (
     Cell,
     CellKey,
     Change,
-    Incident,
     Notice,
     Result,
     Unobserved,
@@ -172,9 +170,8 @@ def _bound(config: Config) -> Iterator[socket.socket]:
 
 
 async def _opened(config: Config, clock: Clock) -> Store:
-    holder = f"process {os.getpid()} on {socket.gethostname()}"
     try:
-        return await open_store(config.database_url, clock=clock, holder=holder)
+        return await open_store(config.database_url, clock=clock, holder=holder_name())
     except StoreError as error:
         raise CannotStart(str(error)) from None
 
@@ -238,52 +235,6 @@ async def _run(
         await net.aclose()
 
 
-async def acknowledge_without_daemon(
-    config: Config, clock: Clock, number: int, by: str
-) -> Incident:
-    """Acknowledge in the store itself, under its lock; the notices go out at the next start.
-
-    Raises `StoreHeld` while a daemon runs, other `StoreError`s, KeyError for an incident that is
-    not open, and `IllegalTransition` for one acknowledged before, where nobody waits.
-    """
-
-    def acknowledged(mind: Mind, now: Now) -> tuple[Incident, list[Change]]:
-        incident, change = acknowledge(mind, number, by, now)
-        return incident, [change]
-
-    return await _moved_without_daemon(config, clock, acknowledged)
-
-
-async def resolve_without_daemon(
-    config: Config, clock: Clock, number: int, by: str, *, false_alarm: bool
-) -> Incident:
-    """Resolve in the store itself, as `acknowledge_without_daemon` does.
-
-    Raises `judge.StillFailing` for what failed when the probes saw it last.
-    """
-
-    def settled(mind: Mind, now: Now) -> tuple[Incident, list[Change]]:
-        return resolve(mind, number, by, now, false_alarm=false_alarm)
-
-    return await _moved_without_daemon(config, clock, settled)
-
-
-async def _moved_without_daemon(
-    config: Config, clock: Clock, move: Callable[[Mind, Now], tuple[Incident, list[Change]]]
-) -> Incident:
-    holder = f"process {os.getpid()} on {socket.gethostname()}"
-    store = await open_store(config.database_url, clock=clock, holder=holder)
-    try:
-        now = clock.now()
-        mind, _ = await load_mind(lambda worked: _mind(config, store, worked), store, now, "")
-        incident, changes = move(mind, now)
-        for change in changes:
-            await store.commit(change)
-        return incident
-    finally:
-        await store.close()
-
-
 async def _finished(engine: Engine) -> None:
     try:
         async with asyncio.timeout(_FINISH_WITHIN):
@@ -318,7 +269,7 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         on_sent=_notice_sent(metrics),
     )
     mind, resumed = await load_mind(
-        lambda worked: _mind(config, store, worked), store, now, _unobserved(store.seen_at, now)
+        lambda worked: mind_of(config, store, worked), store, now, _unobserved(store.seen_at, now)
     )
     history = config.history
     recorder = Recorder(Path(history.record), history.record_max_bytes) if history.record else None
@@ -385,26 +336,8 @@ async def _keep_gap(store: Store, at: datetime) -> None:
     A new store was signed when it was made, a moment ago.
     """
     if at - store.seen_at > _GAP_KEPT:
-        gap = Unobserved(_ulid(at), store.seen_at, at, UnobservedReason.NOT_RUNNING)
+        gap = Unobserved(new_ulid(at), store.seen_at, at, UnobservedReason.NOT_RUNNING)
         await store.commit(Change(unobserved=(gap,)))
-
-
-def _mind(config: Config, store: Store, worked: frozenset[tuple[CellKey, str]]) -> Mind:
-    return Mind(
-        estate=config.estate,
-        calendar=config.calendar,
-        policy=config.policy,
-        channels=config.channels,
-        instance=store.instance,
-        public_url=config.public_url,
-        mint=_ulid,
-        detection=detection.new_state(config.estate, worked=worked),
-        desk=config.reports.desk,
-    )
-
-
-def _ulid(at: datetime) -> str:
-    return str(ULID.from_datetime(at))
 
 
 def _unobserved(seen_at: datetime, now: Now) -> str:

@@ -1,0 +1,61 @@
+"""What a person does while no daemon runs: in the store itself, under its lock.
+
+The notices go out at the next start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from monitor.clock import Clock, Now
+from monitor.config import Config
+from monitor.daemon.mind import holder_name, mind_of
+from monitor.engine import load_mind
+from monitor.judge import Mind, acknowledge, resolve
+from monitor.model import Change, Incident
+from monitor.store import open_store
+
+
+async def acknowledge_without_daemon(
+    config: Config, clock: Clock, number: int, by: str
+) -> Incident:
+    """Acknowledge in the store.
+
+    Raises `StoreHeld` while a daemon runs, other `StoreError`s, KeyError for an incident that is
+    not open, and `IllegalTransition` for one acknowledged before, where nobody waits.
+    """
+
+    def acknowledged(mind: Mind, now: Now) -> tuple[Incident, list[Change]]:
+        incident, change = acknowledge(mind, number, by, now)
+        return incident, [change]
+
+    return await _moved_without_daemon(config, clock, acknowledged)
+
+
+async def resolve_without_daemon(
+    config: Config, clock: Clock, number: int, by: str, *, false_alarm: bool
+) -> Incident:
+    """Resolve in the store, as `acknowledge_without_daemon` does.
+
+    Raises `judge.StillFailing` for what failed when the probes saw it last.
+    """
+
+    def settled(mind: Mind, now: Now) -> tuple[Incident, list[Change]]:
+        return resolve(mind, number, by, now, false_alarm=false_alarm)
+
+    return await _moved_without_daemon(config, clock, settled)
+
+
+async def _moved_without_daemon(
+    config: Config, clock: Clock, move: Callable[[Mind, Now], tuple[Incident, list[Change]]]
+) -> Incident:
+    store = await open_store(config.database_url, clock=clock, holder=holder_name())
+    try:
+        now = clock.now()
+        mind, _ = await load_mind(lambda worked: mind_of(config, store, worked), store, now, "")
+        incident, changes = move(mind, now)
+        for change in changes:
+            await store.commit(change)
+        return incident
+    finally:
+        await store.close()
