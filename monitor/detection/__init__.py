@@ -29,8 +29,8 @@ What happens in an outage, in order:
    failing again is the same outage's next episode (`outages.py`).
 6. If no vantage's controls answer, nothing is concluded about any service; that is declared as
    being BLIND. With only one place to see from, four rounds are needed, and the verdict says so.
-   With two of three or more, these may share a path: the run must last `path_span`, longer than
-   a transit's burst.
+   With two networks of three or more, these may share a path: the run must last `path_span`,
+   longer than a transit's burst.
 
 All times are monotonic seconds. An outage's start is an interval: later than the send time of
 the last PASS before it, not later than the first FAIL seen after. A cell votes only once it has
@@ -45,7 +45,7 @@ target and round, a few rounds an hour; when those are spent, its schedule must 
 What will come of it, and how soon; T is the interval, M the cells of the check, D `round_gap`, R
 the length of a round (moments; up to 7 s where cells are so few that each is asked again). Seen
 from one place only, it takes 2 D longer, and two intervals where the others were lost just now;
-seen from two of three or more, because the others are lost, it takes `path_span` longer:
+seen from two networks of three or more, because the others are lost, it takes `path_span` longer:
 
     everything is refused or answers 5xx   ALL, after T / 2M + D + R
     ... or the wrong page, or expired      the same
