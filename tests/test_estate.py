@@ -399,6 +399,15 @@ def test_the_process_dies_with_its_parent():
         os.close(watched)
 
 
+@pytest.fixture
+def interruptible():
+    """A shell that starts these tests in the background has SIGINT ignored by all of them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_alone_it_prints_its_addresses_and_serves_until_interrupted(number):
     ports = json.dumps(Ports.free().as_json())
