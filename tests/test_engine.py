@@ -11,8 +11,9 @@ from ulid import ULID
 
 from monitor import detection, judge
 from monitor.detection import Sent, Tick, WindowClosed
-from monitor.engine import Engine, load_mind, recalled
+from monitor.engine import Engine, recalled
 from monitor.engine import writing as writing_module
+from monitor.engine.recalled import load_mind
 from monitor.engine.writing import Writing
 from monitor.hours import Calendar
 from monitor.judge import Mind

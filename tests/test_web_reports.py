@@ -12,7 +12,7 @@ import pytest
 
 from monitor.channels.document import notice_document
 from monitor.detection import Track
-from monitor.engine import load_mind
+from monitor.engine.recalled import load_mind
 from monitor.model import (
     Dimension,
     Extent,

@@ -177,17 +177,9 @@ def ack(
     as_json: JsonOption = False,
 ) -> None:
     """Acknowledge an incident, through the running monitor or, without one, in its store."""
-    try:
-        name = Acknowledgement(by=by).by
-    except ValidationError:
-        _mistaken("--by: name the person who takes it, on one line of at most 100 characters")
+    name = _person(by, "takes")
     loaded = _loaded(config)
-    try:
-        incident = _asked(lambda: ask.acknowledge(loaded, number, name))
-    except KeyError:
-        _not_well(f"there is no open incident {number}")
-    except IllegalTransition as error:
-        _not_well(str(error))
+    incident = _moved(number, lambda: ask.acknowledge(loaded, number, name))
     if as_json:
         _print_json(incident)
     else:
@@ -205,17 +197,9 @@ def resolve(
     as_json: JsonOption = False,
 ) -> None:
     """Resolve an incident: one that a customer opened ends only so. Not while probes see it."""
-    try:
-        name = Acknowledgement(by=by).by
-    except ValidationError:
-        _mistaken("--by: name the person who resolves it, on one line of at most 100 characters")
+    name = _person(by, "resolves")
     loaded = _loaded(config)
-    try:
-        incident = _asked(lambda: ask.resolve(loaded, number, name, false_alarm=false_alarm))
-    except KeyError:
-        _not_well(f"there is no open incident {number}")
-    except StillFailing as error:
-        _not_well(str(error))
+    incident = _moved(number, lambda: ask.resolve(loaded, number, name, false_alarm=false_alarm))
     if as_json:
         _print_json(incident)
     else:
@@ -375,6 +359,24 @@ def _mistaken(message: str) -> NoReturn:
 def _not_well(message: str) -> NoReturn:
     ERR.print(message, markup=False)
     raise typer.Exit(NOT_WELL)
+
+
+def _person(by: str, does: str) -> str:
+    """The name of the person who acts, as it is kept."""
+    try:
+        return Acknowledgement(by=by).by
+    except ValidationError:
+        _mistaken(f"--by: name the person who {does} it, on one line of at most 100 characters")
+
+
+def _moved(number: int, move: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The incident that a person moved, or why it cannot be."""
+    try:
+        return _asked(move)
+    except KeyError:
+        _not_well(f"there is no open incident {number}")
+    except (IllegalTransition, StillFailing) as error:
+        _not_well(str(error))
 
 
 def _asked(question: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -42,7 +42,8 @@ from monitor.daemon.mind import holder_name, mind_of, new_ulid
 from monitor.daemon.official import CalendarWatch
 from monitor.daemon.schedule import Schedule
 from monitor.delivery import Delivery
-from monitor.engine import Engine, ProbeCell, load_mind
+from monitor.engine import Engine, ProbeCell
+from monitor.engine.recalled import load_mind
 from monitor.engine.recorder import Recorder
 from monitor.engine.writing import SIGN_EVERY
 from monitor.metrics import Metrics, NoticeOutcome
@@ -310,24 +311,21 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         coalesce=True,
         misfire_grace_time=_PRUNE_EVERY,
     )
-    watch = _calendar_watch(config, clock, metrics, net)
-    if watch is not None:
-        scheduler.add_job(
-            watch.compare,
-            IntervalTrigger(seconds=official.EVERY),
-            next_run_time=clock.wall() + timedelta(seconds=official.SOON),
-            coalesce=True,
-            misfire_grace_time=official.EVERY,
-        )
+    watch = None
+    if config.official is not None:
+        watch = CalendarWatch(config.calendar, config.official, net, clock, metrics)
+        _compare_daily(scheduler, watch, clock)
     return _Parts(engine, delivery, schedule, scheduler, resumed, watch)
 
 
-def _calendar_watch(
-    config: Config, clock: Clock, metrics: Metrics, net: Net
-) -> CalendarWatch | None:
-    if config.official is None:
-        return None
-    return CalendarWatch(config.calendar, config.official, net, clock, metrics)
+def _compare_daily(scheduler: AsyncIOScheduler, watch: CalendarWatch, clock: Clock) -> None:
+    scheduler.add_job(
+        watch.compare,
+        IntervalTrigger(seconds=official.EVERY),
+        next_run_time=clock.wall() + timedelta(seconds=official.SOON),
+        coalesce=True,
+        misfire_grace_time=official.EVERY,
+    )
 
 
 async def _keep_gap(store: Store, at: datetime) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from monitor.clock import Clock, Now
 from monitor.config import Config
 from monitor.daemon.mind import holder_name, mind_of
-from monitor.engine import load_mind
+from monitor.engine.recalled import load_mind
 from monitor.judge import Mind, acknowledge, resolve
 from monitor.model import Change, Incident
 from monitor.store import open_store

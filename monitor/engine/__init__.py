@@ -33,7 +33,6 @@ from datetime import datetime, timedelta
 from monitor import judge
 from monitor.clock import Clock, Now
 from monitor.detection import Event, Probe, Sent, Tick, WindowClosed, wake_at
-from monitor.engine.recalled import last_seen
 from monitor.engine.recorder import Recorder
 from monitor.engine.reference import new_reference
 from monitor.engine.stall import StallWatch
@@ -432,27 +431,3 @@ def _breached(incident: Incident, at: datetime) -> bool:
     """Whether nobody had taken an incident by the time promised."""
     late = incident.respond_by is not None and at > incident.respond_by
     return late and incident.acknowledged_at is None
-
-
-async def load_mind(
-    make: Callable[[frozenset[tuple[CellKey, str]]], Mind], store: Store, now: Now, unobserved: str
-) -> tuple[Mind, list[Change]]:
-    """A mind that takes up what the store holds seen and open, and the changes that made.
-
-    `make` is given the cells that have worked, with their fingerprints.
-    """
-    mind = make(await store.proven())
-    judge.recall(mind, await last_seen(store, mind.estate, now.at), now)
-    mind.next_number = await store.next_number()
-    incidents = await store.open_incidents()
-    open_ids = {incident.id for incident in incidents}
-    hosts = {i.paged_with for i in incidents if i.paged_with is not None} - open_ids
-    mind.ended = {incident.id: incident for incident in await store.named_incidents(hosts)}
-    for id_ in (*open_ids, *mind.ended):
-        mind.sequences[id_] = await store.last_seq(id_)
-    mind.digested = await store.last_digest()
-    mind.reports = {report.reference: report for report in await store.unsettled_reports()}
-    for event in await store.timelines(open_ids):
-        judge.note(mind, event)
-    outages = await store.open_outages()
-    return mind, judge.resume(mind, incidents, outages, now, unobserved)
