@@ -8,7 +8,7 @@ import pytest
 from monitor import judge
 from monitor.incident import IllegalTransition
 from monitor.model import Channel, IncidentState, Role
-from tests.day import DESK, PAGER, Day, day_time, local
+from tests.day import CALENDAR, DESK, PAGER, Day, day_time, local
 from tests.estates import check, estate, service, tenants
 
 NIGHT, LATE = "Tue 2026-11-24 01:50", "Thu 2026-11-26 16:40"
@@ -82,6 +82,19 @@ class TestWarnings:
         assert day_time(incident.respond_by)[:9] == "Mon 09:30"
         warned = [time[:9] for time in said_at(day, 1, "warned")]
         assert warned == ["Mon 08:30", "Mon 09:00", "Mon 09:30"]
+
+    def test_another_calendar_moves_neither_the_promise_nor_its_warnings(self):
+        day = Day("Mon 2026-11-23 15:50", estate())
+        day.mind.policy = replace(day.mind.policy, standard_response_target=7200.0)
+        day.fails("crm", "16:00:01", until="2026-11-24 11:00", target={"acme"})
+        promised = day.runs_until("16:10").incidents[0].respond_by
+        assert day_time(promised)[:9] == "Tue 09:30"
+        day.mind.calendar = replace(CALENDAR, extra_closed={date(2026, 11, 24): "proclaimed"})
+        day.fails("crm", "16:20", until="2026-11-24 11:00", target={"acme", "bolt"})
+        day.runs_until("Tue 2026-11-24 09:40")
+        assert "updated" in day.timeline(1)
+        assert day.incidents[0].respond_by == promised
+        assert said_at(day, 1, "warned")[-1][:9] == "Tue 09:30"
 
     @pytest.mark.parametrize(("lost", "made_up_for"), [(0, "Tue 03:30"), (1, "Tue 03:11")])
     def test_each_once_across_a_restart(self, lost, made_up_for):
