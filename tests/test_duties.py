@@ -221,6 +221,13 @@ class TestHandover:
         assert "handed_over" not in again.timeline(1)
         assert said_at(again, 1, "escalated") == []
 
+    def test_a_channel_that_is_new_by_then_has_no_old_alert_to_end(self):
+        day = down(LATE, "16:45:01", until="18:00").runs_until("16:50")
+        renamed = (replace(PAGER, name="pager-2"), DESK)
+        again = down("Thu 2026-11-26 16:55", "16:54", until="18:00", like=day, channels=renamed)
+        again.runs_until("17:10")
+        assert [action for action, _ in alerts(again, "pager-2")] == ["trigger"]
+
     def test_a_channel_for_both_gets_one_alert(self):
         both = Channel("both", "log", (Role.ON_CALL, Role.SERVICE_DESK), None)
         day = down(LATE, "16:45:01", until="18:00", channels=(both,)).runs_until("17:10")

@@ -84,15 +84,19 @@ def notices_of(
 def alerted_anew(
     mind: Mind, now: Now, before: Incident, moved: Incident, *, text: str, lead: str
 ) -> tuple[Notice, ...]:
-    """A new alert on every channel that `moved` was escalated on, and the end of the old one."""
+    """A new alert on every channel that `moved` was escalated on, and the end of the old one.
+
+    A channel that was never told, being new in the configuration, has no old one.
+    """
     anew = moved.escalated[len(before.escalated) :]
     notices = []
     for channel in (each for each in mind.channels if each.name in anew):
         others = paging.company(mind, moved, channel, moved)
         said = _Said(moved, Action.TRIGGER, text, now.at, lead)
         notices.append(_notice(mind, now, _Place(channel, moved, others), said, Action.TRIGGER))
-        ended = _Said(moved, Action.UPDATE, "Told of by a new alert from now on.", now.at)
-        notices.append(_notice(mind, now, _Place(channel, before, ()), ended, Action.RESOLVE))
+        if channel.name in before.paged:
+            ended = _Said(moved, Action.UPDATE, "Told of by a new alert from now on.", now.at)
+            notices.append(_notice(mind, now, _Place(channel, before, ()), ended, Action.RESOLVE))
     return tuple(notices)
 
 
