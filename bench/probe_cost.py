@@ -29,7 +29,7 @@ from monitor.model import (
 from monitor.net.limits import Limits
 from monitor.net.network import Net
 from monitor.net.redaction import Redactor
-from monitor.probes import PROBES, Ask
+from monitor.probes import PROBES, Ask, Means
 from monitor.probes.assertions import Expect
 from monitor.probes.http import HttpOptions
 
@@ -53,7 +53,7 @@ async def _both(url: str) -> tuple[list[float], list[float]]:
     context = httpx.create_ssl_context()
 
     async def probe() -> None:
-        result = await PROBES["http"].probe(cell, Ask("r", 10.0), net)
+        result = await PROBES["http"].probe(cell, Ask("r", 10.0), Means(net))
         assert result.outcome is Outcome.PASS, result.evidence.message
 
     async def plain() -> None:

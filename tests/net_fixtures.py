@@ -13,6 +13,7 @@ import pytest
 
 from monitor.clock import real_clock
 from monitor.net.failure import Failure
+from monitor.net.hop import Wishes
 from monitor.net.limits import Limits
 from monitor.net.network import Net
 from monitor.net.redaction import Redactor
@@ -101,7 +102,7 @@ async def got(net, url, trace=None, *, vantage=None, method="GET", deadline=5.0,
     parts = {name: wishes.pop(name) for name in ("headers", "content") if name in wishes}
     request = httpx.Request(method, url, **parts)
     trace = Trace() if trace is None else trace
-    return await net.exchange(vantage, request, trace, deadline=deadline, **wishes)
+    return await net.exchange(vantage, request, trace, deadline=deadline, wishes=Wishes(**wishes))
 
 
 async def failed(net, url, trace=None, **wishes) -> Failure:

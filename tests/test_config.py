@@ -158,7 +158,7 @@ services:
       - name: (${TOKEN})
         url: ${TOKEN}
         method: ${TOKEN} !
-        verify_tls: ${TOKEN}
+        strict_http: ${TOKEN}
         tenants: ["${TOKEN}"]
         locked_out: ["(${TOKEN}"]
         expect: {status: "${TOKEN}", json: "${TOKEN}", body_matches: "[${TOKEN}"}
@@ -596,7 +596,7 @@ def printed(config):
         ["expect: {status: 204}"],
         ["expect: {body_contains: hello}"],
         ["method: HEAD"],
-        ["verify_tls: false"],
+        ["strict_http: true"],
     ],
 )
 def test_what_is_asserted_changes_the_fingerprint(read, lines):
@@ -787,3 +787,37 @@ def test_the_windows_of_the_documentation_are_read(read):
     text = WINDOWS.replace("crm.example.com", "{tenant}.example.com")
     config = read(text.removesuffix("maintenance:\n") + block)
     assert [window.name for window in config.estate.windows] == ["new-database", "backup"]
+
+
+# --------------------------------------------------------------------------- tenants' own options
+
+
+def test_what_a_tenant_fills_in_beside_the_address_is_its_targets_own(read):
+    config = read(
+        """
+tenants: {acme: {key: k1}, bolt: {key: k2}}
+services:
+  crm:
+    checks:
+      - name: home
+        url: https://crm.example.org/{tenant}
+        headers: {X-Key: "{key}"}
+"""
+    )
+    check = first_check(config)
+    cells = {cell.target.name: cell for cell in config.estate.cells()}
+    assert cells["acme"].options.headers == {"X-Key": "k1"}
+    assert cells["bolt"].options.headers == {"X-Key": "k2"}
+    assert len({target.fingerprint for target in check.targets}) == 2
+
+
+def test_tenants_who_differ_by_their_address_only_share_their_options(read):
+    config = read(
+        """
+tenants: {acme: {}, bolt: {}}
+services: {crm: {checks: [{name: home, url: "https://crm.example.org/{tenant}"}]}}
+"""
+    )
+    check = first_check(config)
+    assert [target.options for target in check.targets] == [None, None]
+    assert all(cell.options is check.options for cell in config.estate.cells())

@@ -11,6 +11,7 @@ import trustme
 
 from monitor.model import FailureKind, Vantage
 from monitor.net.failure import Failure
+from monitor.net.tls import TlsSettings
 from monitor.net.trace import Trace
 from tests.http_server import Reply, http_server
 from tests.net_fixtures import failed, got, made_net, ok, raw_server
@@ -86,7 +87,7 @@ async def test_tls_goes_through_the_tunnel(net):
     trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
     async with raw_server(ok(), tls=tls) as secure, raw_server(tunnels) as proxy:
         trace = Trace()
-        await got(net, secure.url(), trace, vantage=behind(proxy), verify_tls=False)
+        await got(net, secure.url(), trace, vantage=behind(proxy), tls=TlsSettings(verify=False))
     assert trace.certificate.names == ("127.0.0.1",)
     assert trace.tls > 0
 

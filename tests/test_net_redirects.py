@@ -11,6 +11,7 @@ import trustme
 
 from monitor.model import FailureKind
 from monitor.net.redirects import next_request
+from monitor.net.tls import TlsSettings
 from monitor.net.trace import Trace
 from tests.http_server import Reply, http_server
 from tests.net_fixtures import failed, got, made_net, raw_server
@@ -115,7 +116,7 @@ async def test_a_redirect_from_https_to_http_is_refused(net, server):
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
     async with http_server({"/": to(server.url("/end"))}, tls=tls) as secure:
-        failure = await failed(net, secure.url(), verify_tls=False)
+        failure = await failed(net, secure.url(), tls=TlsSettings(verify=False))
     assert "http from https" in str(failure)
     assert server.requests == []
 

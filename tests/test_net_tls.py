@@ -12,6 +12,7 @@ import pytest
 import trustme
 
 from monitor.model import FailureKind
+from monitor.net.tls import TlsSettings
 from monitor.net.trace import Trace
 from tests.net_fixtures import failed, got, made_net, ok, raw_server
 
@@ -137,7 +138,7 @@ async def test_a_self_signed_certificate_fails(net, tmp_path):
 async def test_without_verification_any_certificate_passes_and_is_read(net, tmp_path):
     trace = Trace()
     async with raw_server(ok(), tls=self_signed(tmp_path)) as server:
-        response = await got(net, server.url(), trace, verify_tls=False)
+        response = await got(net, server.url(), trace, tls=TlsSettings(verify=False))
     assert response.content == b"hello"
     assert "Testing CA" in trace.certificate.subject
 
@@ -244,8 +245,11 @@ async def test_a_body_ended_by_the_end_of_tls_is_whole(net, authority):
 async def test_contexts_are_built_once_per_setting(net, authority):
     async with raw_server(ok(), tls=context(authority, "127.0.0.1")) as server:
         await got(net, server.url())
-        await got(net, server.url(), verify_tls=False)
+        await got(net, server.url(), tls=TlsSettings(verify=False))
         before = dict(net._contexts)
         await got(net, server.url())
     assert net._contexts == before
-    assert set(before) == {True, False}
+    assert set(before) == {
+        (TlsSettings(), ("http/1.1",)),
+        (TlsSettings(verify=False), ("http/1.1",)),
+    }

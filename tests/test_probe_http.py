@@ -28,11 +28,13 @@ from monitor.model import (
     Vantage,
 )
 from monitor.net.failure import Failure
+from monitor.net.hop import Wishes
 from monitor.net.limits import Limits
 from monitor.net.network import Net
 from monitor.net.redaction import Redactor
 from monitor.net.secret import Secret
-from monitor.probes import PROBES, Ask, http
+from monitor.net.tls import TlsSettings
+from monitor.probes import PROBES, Ask, Means, http
 from monitor.probes.assertions import Expect
 from monitor.probes.http import BasicAuth, HttpOptions
 from tests.http_server import Reply, http_server
@@ -72,7 +74,7 @@ def cell_of(url, options=None, **fields):
 
 
 async def probed(net, url, deadline=5.0, **fields):
-    return await PROBES["http"].probe(cell_of(url, **fields), Ask("r1", deadline), net)
+    return await PROBES["http"].probe(cell_of(url, **fields), Ask("r1", deadline), Means(net))
 
 
 async def answered(net, server, reply, **fields):
@@ -152,7 +154,7 @@ async def test_a_default_header_can_be_replaced(net, server):
 async def test_a_probe_leaves_from_its_vantage(net, server):
     cell = cell_of(server.url())
     leeds = Cell(cell.key, cell.check, cell.target, Vantage("leeds", "b", "127.0.0.2"))
-    await http.probe(leeds, Ask("r1", 5.0), net)
+    await http.probe(leeds, Ask("r1", 5.0), Means(net))
     assert server.requests[0].peer == "127.0.0.2"
 
 
@@ -181,7 +183,7 @@ async def test_many_probes_of_one_check_run_side_by_side(net, server):
     server.replies["/"] = Reply(body=b"ok")
     cell = cell_of(server.url(), expect=Expect(body_contains=("ok",)))
     asks = [Ask(f"r{n}", 10.0) for n in range(50)]
-    results = await asyncio.gather(*(http.probe(cell, ask, net) for ask in asks))
+    results = await asyncio.gather(*(http.probe(cell, ask, Means(net)) for ask in asks))
     assert [result.id for result in results] == [ask.id for ask in asks]
     assert {result.outcome for result in results} == {Outcome.PASS}
 
@@ -336,7 +338,7 @@ async def test_an_untrusted_certificate_fails_and_is_kept(net):
 
 async def test_an_untrusted_certificate_passes_where_that_is_asked_for(net):
     async with http_server({"/": Reply()}, tls=tls_context(trustme.CA(), "127.0.0.1")) as server:
-        result = await probed(net, server.url(), verify_tls=False)
+        result = await probed(net, server.url(), tls=TlsSettings(verify=False))
     assert result.outcome is Outcome.PASS
     assert result.phases.tls > 0
     assert result.evidence.certificate.not_after > result.observed_at
@@ -449,13 +451,15 @@ async def test_an_unforeseen_error_is_invalid_and_tells_its_type_without_secrets
 @pytest.mark.parametrize("url", ["http://[::1/", "http://h\x00/", "http://h:99999999/", ""])
 async def test_a_url_that_is_none_is_invalid(net, url):
     cell = cell_of(url, HttpOptions("{site}/"))
-    result = await http.probe(cell, Ask("r1", 1.0), net)
+    result = await http.probe(cell, Ask("r1", 1.0), Means(net))
     assert result.outcome in {Outcome.INVALID, Outcome.FAIL}
     assert result.evidence.message
 
 
 async def test_options_of_another_kind_are_invalid():
-    result = await http.probe(cell_of("http://h/", object()), Ask("r1", 1.0), raising(OSError()))
+    result = await http.probe(
+        cell_of("http://h/", object()), Ask("r1", 1.0), Means(raising(OSError()))
+    )
     assert result.outcome is Outcome.INVALID
     assert "HttpOptions" in result.evidence.message
 
@@ -478,17 +482,21 @@ async def test_only_cancellation_leaves_a_probe(net, server):
 
 async def test_the_clock_and_the_wishes_reach_the_safety_layer():
     net = FakeNet(lambda: httpx.Response(200))
-    cell = cell_of("http://127.0.0.1/", verify_tls=False, strict_http=True, follow_redirects=False)
-    result = await http.probe(cell, Ask("r1", 2.5, fresh=True), net)
+    cell = cell_of(
+        "http://127.0.0.1/", tls=TlsSettings(verify=False), strict_http=True, follow_redirects=False
+    )
+    result = await http.probe(cell, Ask("r1", 2.5, fresh=True), Means(net))
     ((vantage, request, wishes),) = net.asked
     assert vantage is LONDON
     assert str(request.url) == "http://127.0.0.1/"
     assert wishes == {
         "deadline": 2.5,
-        "fresh": True,
-        "follow_redirects": False,
-        "verify_tls": False,
-        "strict_http": True,
+        "wishes": Wishes(
+            fresh=True,
+            follow_redirects=False,
+            tls=TlsSettings(verify=False),
+            strict_http=True,
+        ),
     }
     assert (result.sent_mono, result.observed_mono) == (7.0, 7.0)
     assert result.observed_at - datetime(2029, 1, 1, tzinfo=UTC) == timedelta()

@@ -7,7 +7,7 @@ from monitor.config import Config
 from monitor.model import Cell, Estate, Outcome, Result
 from monitor.net.network import Net
 from monitor.net.redaction import Redactor
-from monitor.probes import PROBES, Ask
+from monitor.probes import PROBES, Ask, Means
 
 
 def cell_named(estate: Estate, name: str) -> Cell:
@@ -32,7 +32,7 @@ async def probe_once(config: Config, cell: Cell) -> Result:
     net = Net(clock, config.limits, config.allow_private, redactor, config.nameservers)
     try:
         ask = Ask("command-line", cell.check.timeout, fresh=True)
-        return await PROBES[cell.check.kind].probe(cell, ask, net)
+        return await PROBES[cell.check.kind].probe(cell, ask, Means(net))
     finally:
         await net.aclose()
 

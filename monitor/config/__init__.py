@@ -23,6 +23,7 @@ from typing import Any
 
 from monitor.config import build, crosschecks, reading, tree, windows
 from monitor.config.build import Config
+from monitor.config.case import Case
 from monitor.config.mistakes import ConfigError, Mistake, spelled
 from monitor.config.shape import History
 
@@ -40,7 +41,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         findings.add(flaw.path, flaw.message, flaw.place)
     findings.lost |= {flaw.path for flaw in flaws if flaw.lost}
     document = reading.document(root, findings, str(path.parent))
-    case = crosschecks.Case(document, root, findings)
+    case = Case(document, root, findings)
     crosschecks.check_document(case)
     windows.check_windows(case)
     if mistakes := findings.mistakes():
@@ -60,7 +61,7 @@ def load_rules(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
         findings.add(("rules", *flaw.path), flaw.message, flaw.place)
     findings.lost |= {("rules", *flaw.path) for flaw in flaws if flaw.lost}
     document = reading.document(root, findings, str(path.parent))
-    crosschecks.check_rules(crosschecks.Case(document, root, findings))
+    crosschecks.check_rules(Case(document, root, findings))
     if mistakes := findings.mistakes():
         raise ConfigError(mistakes)
     return {key: getattr(document.rules, key) for key in document.rules.model_fields_set}

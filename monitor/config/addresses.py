@@ -1,30 +1,19 @@
-"""URLs of a configuration: what a tenant puts into them, and where they may not lead."""
+"""URLs of a configuration, and where they may not lead."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 import httpx
 
 from monitor.net.addresses import refusal
 
-_PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_-]*)\}")
 EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 """For addresses that the monitor itself does not contact, or only by the operator's word."""
 
 _HALF_ADDRESS = re.compile(r"[0-9.]+|0x[0-9a-f.x]+", re.IGNORECASE)
-
-
-def placeholders(template: str) -> tuple[str, ...]:
-    """The names in braces, in their order; empty for a URL that everyone shares."""
-    return tuple(_PLACEHOLDER.findall(template))
-
-
-def expanded(template: str, variables: Mapping[str, str]) -> str:
-    """The URL of one tenant. Raises KeyError for a name that has no value."""
-    return _PLACEHOLDER.sub(lambda match: variables[match[1]], template)
 
 
 def url_mistake(

@@ -14,11 +14,18 @@ from sqlalchemy.engine import make_url
 
 from monitor.almanac import OfficialList
 from monitor.channels import CHANNELS
-from monitor.config import crosschecks, dates, windows
-from monitor.config.addresses import expanded, placeholders
-from monitor.config.crosschecks import near_words, rules_of, tenants_of, variables_of
+from monitor.config import checks, crosschecks, dates, windows
+from monitor.config.case import near_words, rules_of
 from monitor.config.kinds import Kinded
 from monitor.config.shape import Document, History, ServiceShape, TenantShape
+from monitor.config.targets import (
+    address_key,
+    address_of,
+    options_for,
+    tenant_places,
+    tenants_of,
+    variables_of,
+)
 from monitor.config.tree import Node
 from monitor.config.variables import Substituted
 from monitor.hours import Calendar
@@ -41,8 +48,6 @@ from monitor.model import (
 from monitor.net.limits import Limits
 from monitor.net.secret import Secret
 from monitor.policy import PolicySettings
-
-_URL_KEYS = frozenset({"url"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,7 @@ def fingerprint(kind: str, address: str, options: Any) -> str:
     said = [kind, address]
     for each in dataclasses.fields(options):
         value = getattr(options, each.name)
-        if each.name not in _URL_KEYS and value != _default(each):
+        if each.name != address_key(kind) and value != _default(each):
             said.append(f"{each.name}={value!r}")
     return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
 
@@ -178,8 +183,8 @@ def _control(read: Kinded) -> Check:
         name=own.name,
         kind=read.kind,
         options=read.options,
-        interval=own.interval or crosschecks.CONTROL_INTERVAL,
-        timeout=own.timeout or crosschecks.CONTROL_TIMEOUT,
+        interval=own.interval or checks.CONTROL_INTERVAL,
+        timeout=own.timeout or checks.CONTROL_TIMEOUT,
         need=Need.BLOCKING,
         evidence=EvidenceKind.ACTIVE,
         targets=(_shared_target(read),),
@@ -188,33 +193,38 @@ def _control(read: Kinded) -> Check:
 
 
 def _targets(read: Kinded, document: Document) -> tuple[Target, ...]:
-    if not placeholders(read.options.url):
+    if not tenant_places(read):
         return (_shared_target(read, read.own.deployment),)
     return tuple(_target(read, name, document) for name in tenants_of(read, document))
 
 
 def _shared_target(read: Kinded, deployment: Deployment | None = None) -> Target:
-    url = read.options.url
+    address = address_of(read.kind, read.options)
     return Target(
-        name=crosschecks.SHARED_TARGET,
+        name=checks.SHARED_TARGET,
         tenant=SHARED,
-        address=url,
+        address=address,
         deployment=deployment or Deployment.HOSTED,
-        fingerprint=fingerprint(read.kind, url, read.options),
+        fingerprint=fingerprint(read.kind, address, read.options),
     )
 
 
 def _target(read: Kinded, tenant: str, document: Document) -> Target:
-    url = expanded(read.options.url, variables_of(tenant, document))
+    options = options_for(read, variables_of(tenant, document))
+    address = address_of(read.kind, options)
+    own = dataclasses.replace(
+        options, **{address_key(read.kind): address_of(read.kind, read.options)}
+    )
     shape = document.tenants[tenant]
     return Target(
         name=tenant,
         tenant=tenant,
-        address=url,
+        address=address,
         group=shape.group,
         deployment=_deployment(read, tenant, shape),
         canary=shape.canary,
-        fingerprint=fingerprint(read.kind, url, read.options),
+        fingerprint=fingerprint(read.kind, address, options),
+        options=None if own == read.options else options,
     )
 
 

@@ -34,9 +34,11 @@ from pydantic import (
 from monitor.config.tree import plain
 from monitor.config.variables import Substituted
 from monitor.net.secret import Secret
+from monitor.net.texts import FilePath, FileText, Template, Url
 
 MAX_SECONDS = 366 * 86400.0
 MAX_SECRET_BYTES = 65536
+MAX_TEXT_BYTES = 262144
 SHOWN_CHARS = 80
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d)")
@@ -164,9 +166,8 @@ def _secret(value: object) -> Secret:
 
 
 def _secret_file(value: object, info: ValidationInfo) -> Secret:
-    path = Path((info.context or {}).get("folder", ".")) / _text(value)
     try:
-        with path.open("rb") as file:
+        with _path(value, info).open("rb") as file:
             content = file.read(MAX_SECRET_BYTES).decode().strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
@@ -174,6 +175,33 @@ def _secret_file(value: object, info: ValidationInfo) -> Secret:
     if not content:
         raise ValueError(f"{shown(value)} is empty: write the secret into it")
     return Secret(content)
+
+
+def _file_path(value: object, info: ValidationInfo) -> str:
+    path = _path(value, info)
+    try:
+        with path.open("rb"):
+            return str(path.absolute())
+    except OSError as error:
+        raise ValueError(f"{shown(value)} cannot be read: {error.strerror}") from None
+
+
+def _file_text(value: object, info: ValidationInfo) -> str:
+    try:
+        with _path(value, info).open("rb") as file:
+            content = file.read(MAX_TEXT_BYTES + 1)
+        if len(content) > MAX_TEXT_BYTES:
+            raise ValueError(f"{shown(value)} is longer than {MAX_TEXT_BYTES} bytes")
+        return content.decode()
+    except OSError as error:
+        raise ValueError(f"{shown(value)} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{shown(value)} cannot be read: it is not UTF-8") from None
+
+
+def _path(value: object, info: ValidationInfo) -> Path:
+    """The path of a file that is named from the configuration's folder."""
+    return Path((info.context or {}).get("folder", ".")) / _text(value)
 
 
 def _within(low: float, high: float, read: Callable[[object], float]) -> Callable[[object], Any]:
@@ -209,6 +237,17 @@ Text = Annotated[str, PlainValidator(_text)]
 Name = Annotated[str, PlainValidator(lambda value: name(_text(value)))]
 SecretText = Annotated[Secret, PlainValidator(_secret)]
 SecretFile = Annotated[Secret, PlainValidator(_secret_file)]
+
+
+_SCALARS: dict[Any, Any] = {
+    str: Text,
+    Template: Text,
+    Url: Text,
+    FilePath: Annotated[str, PlainValidator(_file_path)],
+    FileText: Annotated[str, PlainValidator(_file_text)],
+    bool: Flag,
+    type(None): None,
+}
 
 
 def settings(cls: type) -> type[Shape]:
@@ -294,4 +333,4 @@ def _scalar(key: str, hint: Any) -> Any:
         return Share if key in _SHARES else Factor if key in _FACTORS else Seconds
     if hint is int:
         return Size if key in _SIZES else CountFromZero if key in _FROM_ZERO else Count
-    return {str: Text, bool: Flag, type(None): None}[hint]
+    return _SCALARS[hint]

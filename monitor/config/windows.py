@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from monitor.config.addresses import placeholders
-from monitor.config.crosschecks import ALL, Case, near_words, tenants_of
+from monitor.config.case import ALL, Case, near_words
 from monitor.config.mistakes import Path
 from monitor.config.shape import Document, WindowShape
+from monitor.config.targets import tenant_places, tenants_of
 from monitor.config.tree import child, names_under
 from monitor.model import Once, Weekly, Window
 
@@ -174,10 +174,6 @@ def _reach_mistakes(shape: WindowShape, case: Case) -> Found:
     for service in _services(shape, document):
         for check in filter(None, document.services[service].checks):
             chosen = shape.checks is None or check.own.name in shape.checks
-            if (
-                chosen
-                and placeholders(check.options.url)
-                and wanted & {*tenants_of(check, document)}
-            ):
+            if chosen and tenant_places(check) and wanted & {*tenants_of(check, document)}:
                 return
     yield ("tenants",), "are in none of the checks that it covers: name others, or leave them out"

@@ -58,7 +58,7 @@ from monitor.model import (
 )
 from monitor.net.network import Net
 from monitor.net.redaction import Redactor
-from monitor.probes import PROBES, Ask
+from monitor.probes import PROBES, Ask, Means
 from monitor.store import Store, StoreError, StoreUnavailable, open_store
 from monitor.timetable import slots
 from monitor.web import create_app
@@ -350,12 +350,13 @@ def _unobserved(seen_at: datetime, now: Now) -> str:
 
 def _probes(net: Net) -> dict[str, ProbeCell]:
     """The kinds of probe, each bound to the one way to the network."""
+    means = Means(net)
 
     def bound(kind: str) -> ProbeCell:
         probe = PROBES[kind].probe
 
         async def ask_cell(cell: Cell, ask: Ask) -> Result:
-            return await probe(cell, ask, net)
+            return await probe(cell, ask, means)
 
         return ask_cell
 

@@ -47,7 +47,15 @@ from monitor.model.reported import (
     ReportMessageKind,
     ReportSettings,
 )
-from monitor.model.seen import Certificate, Evidence, FailureKind, Outcome, Phases, Result
+from monitor.model.seen import (
+    Certificate,
+    Evidence,
+    FailureKind,
+    Outcome,
+    Phases,
+    Result,
+    Step,
+)
 from monitor.model.shown import CheckState, ServiceState, VantageState, WindowState
 from monitor.model.watched import (
     CONTROL,
@@ -126,6 +134,7 @@ __all__ = [
     "Service",
     "ServiceState",
     "Stage",
+    "Step",
     "Target",
     "TimelineEvent",
     "Unobserved",

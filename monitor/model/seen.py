@@ -59,18 +59,41 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One exchange of a probe that makes several, redacted.
+
+    `seconds` is its own time; `message` is the error in one line, "" for a PASS.
+    """
+
+    name: str
+    asked: str
+    outcome: Outcome
+    seconds: float
+    status_line: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a probe captured, redacted. `message` is the error in one line, "" for a PASS."""
+    """What a probe captured, redacted.
+
+    `message` is the error in one line, "" for a PASS; `asked` what was asked, such as
+    "GET https://example.org/". `tls_version` is "" without TLS. `steps` are those of a probe that
+    makes several exchanges; all else is then of the last of them.
+    """
 
     message: str = ""
+    asked: str = ""
     address: str = ""
     status: int | None = None
     status_line: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
+    tls_version: str = ""
     certificate: Certificate | None = None
     name_fresh: bool | None = None
     warnings: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

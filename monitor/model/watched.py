@@ -63,7 +63,8 @@ class Target:
     """One thing a check probes. `group` is the backend group, "" where unknown.
 
     `fingerprint` changes when the address or what is asserted of it changes: a target counts
-    toward "all" only after one PASS under its present fingerprint.
+    toward "all" only after one PASS under its present fingerprint. `options` are its check's with
+    what is its own filled in; None where nothing but the address is.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Target:
     deployment: Deployment = Deployment.HOSTED
     canary: bool = False
     fingerprint: str = ""
+    options: object | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,12 @@ class Cell:
     check: Check
     target: Target
     vantage: Vantage
+
+    @property
+    def options(self) -> object:
+        """The options of its kind, as they are for its target."""
+        own = self.target.options
+        return self.check.options if own is None else own
 
 
 @dataclass(frozen=True, slots=True)

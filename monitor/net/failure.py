@@ -20,6 +20,10 @@ class Failure(httpx.TransportError):
         self.kind = kind
 
 
+class Unable(Exception):  # noqa: N818 - named for what happened
+    """What is asked cannot be done from here, whatever the target is like; the message says why."""
+
+
 def shown(remote: bytes | str, size: int = 2000) -> str:
     """Remote text in one line: printable characters only, at most `size` of them.
 

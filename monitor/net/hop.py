@@ -1,17 +1,20 @@
-"""One request over one connection: resolve, vet, connect, secure, ask, read.
+"""One hop of an exchange: resolve, vet, connect, TLS, ask, read.
 
 Each step is a phase of the exchange's progress. A connection is made for one request and closed
 after it. Of a name's addresses the first that may be contacted is the one that is contacted, and
 there is no second try. Behind a proxy names are resolved and vetted here all the same, and the
 proxy is asked to CONNECT to the vetted address, for http as for https: left to resolve a name
 itself, it could be led where nobody vetted. The proxy's own address is the operator's word.
+
+Probes that speak no HTTP begin with `opened` too, so that nothing is contacted that is not vetted.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from ssl import SSLContext
 from urllib.parse import unquote
 
@@ -20,26 +23,51 @@ import httpx
 from monitor.model import FailureKind, Vantage
 from monitor.net.addresses import Network, refusal
 from monitor.net.answer import Answer
-from monitor.net.failure import Failure, shown
+from monitor.net.failure import Failure, Unable, shown
 from monitor.net.limits import Limits
 from monitor.net.progress import Progress
 from monitor.net.resolver import ANY, IPV4, IPV6, Resolver, Types
-from monitor.net.tls import Tls
+from monitor.net.tls import DEFAULT_TLS, Tls, TlsSettings
 from monitor.net.trace import Phase
 from monitor.net.wire import Wire, connected
 
 _PORTS = {"http": 80, "https": 443}
 
 
+class IpFamily(StrEnum):
+    """Which of a name's addresses are asked for, and in which order until there is one."""
+
+    IP4_FIRST = "ip4_first"
+    IP6_FIRST = "ip6_first"
+    IP4 = "ip4"
+    IP6 = "ip6"
+
+
+_TYPES: dict[IpFamily, Types] = {
+    IpFamily.IP4_FIRST: ANY,
+    IpFamily.IP6_FIRST: (*IPV6, *IPV4),
+    IpFamily.IP4: IPV4,
+    IpFamily.IP6: IPV6,
+}
+
+_HTTP = ("http/1.1",)
+"""The protocols that are offered (ALPN) where HTTP is spoken."""
+
+ContextKey = tuple[TlsSettings, tuple[str, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where exchanges leave from and what they share; `contexts` are by whether to verify."""
+    """Where exchanges leave from and what they share.
+
+    `contexts` are by the settings and the protocols that are offered.
+    """
 
     vantage: Vantage | None
     limits: Limits
     allow: tuple[Network, ...]
     resolver: Resolver
-    contexts: Mapping[bool, SSLContext]
+    contexts: Mapping[ContextKey, SSLContext]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +76,16 @@ class Wishes:
 
     fresh: bool = False
     follow_redirects: bool = True
-    verify_tls: bool = True
+    tls: TlsSettings = DEFAULT_TLS
     strict_http: bool = False
+    family: IpFamily = IpFamily.IP4_FIRST
+
+    def elsewhere(self) -> Wishes:
+        """Return the wishes for another origin, which gets neither our proof nor its name."""
+        tls = replace(
+            self.tls, certificate_file=None, key_file=None, key_password=None, server_name=None
+        )
+        return replace(self, tls=tls)
 
 
 async def hop(
@@ -58,13 +94,10 @@ async def hop(
     """Make one request and return its answer, body read. Raises Failure."""
     host, port = _destination(request.url)
     raw = _encoded(request, await request.aread())
-    progress.enter(Phase.RESOLVE, place.limits.dns)
-    address = await _vetted(place, host, progress, fresh=wishes.fresh)
-    progress.trace.address = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    wire = await _connected(place, address, port, progress)
+    wire = await opened(place, host, port, progress, wishes)
     try:
         if request.url.scheme == "https":
-            await _secured(place, wire, host, progress, verify=wishes.verify_tls)
+            await secured(place, wire, host, progress, wishes.tls, protocols=_HTTP)
         answer = Answer(
             request.method,
             place.limits,
@@ -79,6 +112,52 @@ async def hop(
         return answer.response(request)
     finally:
         wire.close()
+
+
+async def opened(place: Place, host: str, port: int, progress: Progress, wishes: Wishes) -> Wire:
+    """Resolve, vet and connect, through the vantage's proxy if it has one. Raises Failure."""
+    address = await vetted(place, host, port, progress, wishes)
+    return await _connected(place, address, port, progress)
+
+
+async def vetted(place: Place, host: str, port: int, progress: Progress, wishes: Wishes) -> str:
+    """Return the first address of a host that may be contacted. Raises Failure."""
+    progress.enter(Phase.RESOLVE, place.limits.dns)
+    resolved = await place.resolver.resolve(
+        host,
+        place=place.vantage.name if place.vantage else "",
+        types=_types(place.vantage, wishes.family),
+        fresh=wishes.fresh,
+    )
+    progress.trace.name_fresh = resolved.fresh
+    refusals = []
+    for address in resolved.addresses:
+        refused = refusal(address, place.allow)
+        if refused is None:
+            shown_host = f"[{address}]" if ":" in address else address
+            progress.trace.address = f"{shown_host}:{port}"
+            return address
+        refusals.append(refused)
+    raise Failure(FailureKind.CONNECT, refusals[0])
+
+
+async def secured(
+    place: Place,
+    wire: Wire,
+    host: str,
+    progress: Progress,
+    settings: TlsSettings,
+    *,
+    protocols: tuple[str, ...] = (),
+) -> None:
+    """Go over to TLS with a host. Raises Failure."""
+    progress.enter(Phase.TLS, place.limits.tls)
+    tls = Tls(place.contexts[settings, protocols], settings.server_name or host)
+    try:
+        await wire.secure(tls)
+    finally:
+        progress.trace.certificate = tls.certificate()
+        progress.trace.tls_version = tls.version()
 
 
 def _destination(url: httpx.URL) -> tuple[str, int]:
@@ -113,28 +192,17 @@ def _encoded(request: httpx.Request, body: bytes) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-async def _vetted(place: Place, host: str, progress: Progress, *, fresh: bool) -> str:
-    resolved = await place.resolver.resolve(
-        host,
-        place=place.vantage.name if place.vantage else "",
-        types=_types(place.vantage),
-        fresh=fresh,
-    )
-    progress.trace.name_fresh = resolved.fresh
-    refusals = []
-    for address in resolved.addresses:
-        refused = refusal(address, place.allow)
-        if refused is None:
-            return address
-        refusals.append(refused)
-    raise Failure(FailureKind.CONNECT, refusals[0])
-
-
-def _types(vantage: Vantage | None) -> Types:
+def _types(vantage: Vantage | None, family: IpFamily) -> Types:
     """Ask for addresses of the family that the source address can reach."""
+    types = _TYPES[family]
     if vantage is None or vantage.source_address is None:
-        return ANY
-    return IPV6 if ":" in vantage.source_address else IPV4
+        return types
+    reached = IPV6 if ":" in vantage.source_address else IPV4
+    if reached[0] not in types:
+        source = vantage.source_address
+        message = f"the check asks for {family} only, which {source} of {vantage.name} cannot reach"
+        raise Unable(message)
+    return reached
 
 
 async def _connected(place: Place, address: str, port: int, progress: Progress) -> Wire:
@@ -177,14 +245,3 @@ async def _tunnel(place: Place, wire: Wire, proxy: httpx.URL, authority: str) ->
         said = f"{answer.status} {answer.reason}".rstrip()
         raise Failure(FailureKind.CONNECT, f"proxy answered {said} to CONNECT {authority}")
     wire.give_back(answer.rest)
-
-
-async def _secured(
-    place: Place, wire: Wire, host: str, progress: Progress, *, verify: bool
-) -> None:
-    progress.enter(Phase.TLS, place.limits.tls)
-    tls = Tls(place.contexts[verify], host)
-    try:
-        await wire.secure(tls)
-    finally:
-        progress.trace.certificate = tls.certificate()

@@ -2,12 +2,14 @@
 
 `Net` holds what exchanges share: the resolver with its kept answers, one TLS context per setting,
 the limits, and what may be contacted. Every exchange is one or more hops (`hop.py`) under one
-deadline; nothing is kept open between exchanges, and nothing is tried twice.
+deadline; nothing is kept open between exchanges, and nothing is tried twice. What speaks no HTTP
+gets a `Connection` or sends a datagram, under the same limits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from ssl import SSLContext
 
 import httpx
@@ -15,15 +17,17 @@ import httpx
 from monitor.clock import Clock
 from monitor.model import FailureKind, Vantage
 from monitor.net.addresses import Network
-from monitor.net.failure import Failure, shown
-from monitor.net.hop import Place, Wishes, hop
+from monitor.net.connection import Connection
+from monitor.net.datagram import asked_by_datagram
+from monitor.net.failure import Failure, Unable, shown
+from monitor.net.hop import ContextKey, Place, Wishes, hop, opened, vetted
 from monitor.net.limits import Limits
 from monitor.net.progress import Progress
 from monitor.net.redaction import Redactor
-from monitor.net.redirects import is_redirect, next_request
+from monitor.net.redirects import is_redirect, next_request, origin
 from monitor.net.resolver import Resolver
 from monitor.net.tls import context_for
-from monitor.net.trace import Trace
+from monitor.net.trace import Phase, Trace
 
 _CHANNEL_HEADERS = {
     "accept-encoding": "identity",
@@ -34,12 +38,18 @@ _PATIENCE = 10.0
 _MESSAGE_CHARS = 300
 
 
-class _Contexts(dict[bool, SSLContext]):
-    """TLS contexts by whether to verify, each built when it is first needed."""
+_DEFAULT_WISHES = Wishes()
 
-    def __missing__(self, verify: bool) -> SSLContext:
-        self[verify] = context_for(verify=verify)
-        return self[verify]
+
+class _Contexts(dict[ContextKey, SSLContext]):
+    """TLS contexts by their settings, each built when it is first needed."""
+
+    def __missing__(self, key: ContextKey) -> SSLContext:
+        try:
+            self[key] = context_for(*key)
+        except ValueError as error:
+            raise Unable(f"tls.{error}") from error
+        return self[key]
 
 
 class Net:
@@ -71,28 +81,63 @@ class Net:
         trace: Trace,
         *,
         deadline: float,
-        fresh: bool = False,
-        follow_redirects: bool = True,
-        verify_tls: bool = True,
-        strict_http: bool = False,
+        wishes: Wishes = _DEFAULT_WISHES,
     ) -> httpx.Response:
         """Send a request, following redirects, and return the answer with its body read.
 
         `deadline` is the seconds allowed for everything. The trace is filled on the way, also when
-        this fails. Raises Failure, its message redacted, and CancelledError.
+        this fails. Raises Failure, its message redacted, Unable, and CancelledError.
         """
-        place = Place(vantage, self.limits, self._allow, self._resolver, self._contexts)
-        wishes = Wishes(fresh, follow_redirects, verify_tls, strict_http)
-        progress = Progress(trace, self.clock.monotonic, deadline)
-        try:
-            async with progress.timer:
-                return await self._followed(place, request, progress, wishes)
-        except TimeoutError as error:
-            raise self._redacted(progress.timed_out()) from error
-        except Failure as failure:
-            raise self._redacted(failure) from failure.__cause__
-        finally:
-            progress.stop()
+        async with self._attempt(trace, deadline) as progress:
+            return await self._followed(self._place(vantage), request, progress, wishes)
+
+    @asynccontextmanager
+    async def connection(
+        self,
+        vantage: Vantage | None,
+        host: str,
+        port: int,
+        trace: Trace,
+        *,
+        deadline: float,
+        wishes: Wishes = _DEFAULT_WISHES,
+    ) -> AsyncIterator[Connection]:
+        """Connect to a host over TCP for a conversation; it is closed at the end.
+
+        `deadline` is the seconds allowed for everything, the conversation included: whatever is
+        awaited in it is cut off then. Raises as `exchange` does.
+        """
+        place = self._place(vantage)
+        async with self._attempt(trace, deadline) as progress:
+            wire = await opened(place, host, port, progress, wishes)
+            try:
+                yield Connection(place, wire, host, progress)
+            finally:
+                wire.close()
+
+    async def datagram(
+        self,
+        vantage: Vantage | None,
+        host: str,
+        port: int,
+        payload: bytes,
+        trace: Trace,
+        *,
+        belongs: Callable[[bytes], bool],
+        deadline: float,
+        wishes: Wishes = _DEFAULT_WISHES,
+    ) -> bytes:
+        """Send one datagram and return the first that comes back and `belongs` to it.
+
+        It is sent once. Raises as `exchange` does; Unable behind a proxy, which carries none.
+        """
+        if vantage is not None and vantage.proxy is not None:
+            raise Unable(f"vantage {vantage.name} leaves through a proxy, which carries no UDP")
+        source = vantage.source_address if vantage else None
+        async with self._attempt(trace, deadline) as progress:
+            address = await vetted(self._place(vantage), host, port, progress, wishes)
+            progress.enter(Phase.PROCESSING)
+            return await asked_by_datagram(address, port, source, payload, belongs)
 
     def transport(self, vantage: Vantage | None = None) -> httpx.AsyncBaseTransport:
         """Return a transport for httpx clients; redirects are left to the client."""
@@ -115,6 +160,23 @@ class Net:
         """Give up what is in flight on nobody's behalf."""
         await self._resolver.aclose()
 
+    def _place(self, vantage: Vantage | None) -> Place:
+        return Place(vantage, self.limits, self._allow, self._resolver, self._contexts)
+
+    @asynccontextmanager
+    async def _attempt(self, trace: Trace, deadline: float) -> AsyncIterator[Progress]:
+        """Time one attempt, and end it at its deadline; failures leave it redacted."""
+        progress = Progress(trace, self.clock.monotonic, deadline)
+        try:
+            async with progress.timer:
+                yield progress
+        except TimeoutError as error:
+            raise self._redacted(progress.timed_out()) from error
+        except Failure as failure:
+            raise self._redacted(failure) from failure.__cause__
+        finally:
+            progress.stop()
+
     async def _followed(
         self, place: Place, request: httpx.Request, progress: Progress, wishes: Wishes
     ) -> httpx.Response:
@@ -124,6 +186,8 @@ class Net:
         cookies = httpx.Cookies()
         for _ in range(self.limits.redirects):
             request = next_request(response, cookies)
+            if origin(request.url) != origin(response.request.url):
+                wishes = wishes.elsewhere()
             progress.trace.hops.append(self.redactor.text(str(request.url)))
             response = await hop(place, request, progress, wishes)
             if not is_redirect(response):
@@ -142,6 +206,7 @@ class _Transport(httpx.AsyncBaseTransport):
         """Make one exchange; the longest of the request's timeouts is its deadline."""
         timeouts = request.extensions.get("timeout", {}).values()
         deadline = max((each for each in timeouts if each), default=_PATIENCE)
+        wishes = Wishes(follow_redirects=False)
         return await self._net.exchange(
-            self._vantage, request, Trace(), deadline=deadline, follow_redirects=False
+            self._vantage, request, Trace(), deadline=deadline, wishes=wishes
         )

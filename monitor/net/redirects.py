@@ -33,7 +33,7 @@ def next_request(response: httpx.Response, cookies: httpx.Cookies) -> httpx.Requ
     """
     request = response.request
     url = _location(response)
-    same_origin = _origin(url) == _origin(request.url)
+    same_origin = origin(url) == origin(request.url)
     method = _method(response.status_code, request.method)
     body = request.content if method == request.method else b""
     if body and not same_origin:
@@ -47,6 +47,11 @@ def next_request(response: httpx.Response, cookies: httpx.Cookies) -> httpx.Requ
     cookies.extract_cookies(response)
     _add_cookies(asked, cookies)
     return asked
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int]:
+    """Return what two URLs must share to be of one origin."""
+    return url.scheme, url.host, url.port or {"http": 80, "https": 443}[url.scheme]
 
 
 def _location(response: httpx.Response) -> httpx.URL:
@@ -65,10 +70,6 @@ def _location(response: httpx.Response) -> httpx.URL:
 
 def _refused(why: str, url: httpx.URL) -> Failure:
     return Failure(FailureKind.PROTOCOL, f"the redirect leads to {why}: {shown(str(url))}")
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int]:
-    return url.scheme, url.host, url.port or {"http": 80, "https": 443}[url.scheme]
 
 
 def _method(status: int, method: str) -> str:

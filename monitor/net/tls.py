@@ -2,32 +2,122 @@
 
 OpenSSL judges. The filter is driven by hand instead of by the event loop, so that the certificate
 chain can be read also after it failed to verify, and so that TLS can begin after a proxy's answer.
-Contexts take 26 ms to build: there is one per setting. Authorities are those of the system, or of
-SSL_CERT_FILE and SSL_CERT_DIR.
+Contexts take 26 ms to build: there is one per setting, and files are read when it is built.
+Authorities are those of the system, or of SSL_CERT_FILE and SSL_CERT_DIR, unless a setting names
+others.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import lru_cache
 
 from monitor.model import Certificate, FailureKind
 from monitor.net.failure import Failure, shown
+from monitor.net.secret import Secret
+from monitor.net.texts import FilePath, Template
 
 _PIECE = 65536
 
 
-def context_for(*, verify: bool) -> ssl.SSLContext:
-    """Build a context for clients of HTTP/1.1."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
+class TlsVersion(StrEnum):
+    """A version of the protocol, as it is written in settings."""
+
+    TLS_1_0 = "TLS10"
+    TLS_1_1 = "TLS11"
+    TLS_1_2 = "TLS12"
+    TLS_1_3 = "TLS13"
+
+
+_VERSIONS = {
+    TlsVersion.TLS_1_0: ssl.TLSVersion.TLSv1,
+    TlsVersion.TLS_1_1: ssl.TLSVersion.TLSv1_1,
+    TlsVersion.TLS_1_2: ssl.TLSVersion.TLSv1_2,
+    TlsVersion.TLS_1_3: ssl.TLSVersion.TLSv1_3,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """How TLS is spoken. Raises ValueError naming every field that makes no sense.
+
+    verify: whether the peer must prove that it is who it should be.
+    ca_file: authorities (PEM) that are believed instead of the system's.
+    certificate_file, key_file, key_password: what we prove ourselves by (PEM); the key may stand
+        in the file of the certificate.
+    server_name: the name that is asked for and must be proved, instead of the host's.
+    min_version, max_version: which versions of the protocol are spoken.
+    """
+
+    verify: bool = True
+    ca_file: FilePath | None = None
+    certificate_file: FilePath | None = None
+    key_file: FilePath | None = None
+    key_password: Secret | None = None
+    server_name: Template | None = None
+    min_version: TlsVersion = TlsVersion.TLS_1_2
+    max_version: TlsVersion = TlsVersion.TLS_1_3
+
+    def __post_init__(self) -> None:
+        found = []
+        if self.key_file is not None and self.certificate_file is None:
+            found.append("key_file: belongs to a certificate: name certificate_file too")
+        if self.key_password is not None and self.certificate_file is None:
+            found.append("key_password: belongs to a certificate: name certificate_file too")
+        if self.min_version > self.max_version:
+            found.append("min_version: is above max_version")
+        if found:
+            raise ValueError("; ".join(found))
+
+
+DEFAULT_TLS = TlsSettings()
+
+
+def context_for(settings: TlsSettings, protocols: tuple[str, ...] = ()) -> ssl.SSLContext:
+    """Build a context for clients, which offer `protocols` (ALPN) if any.
+
+    Raises ValueError naming the field whose file cannot be used.
+    """
+    context = _trusting(settings.ca_file)
     context.options |= ssl.OP_NO_RENEGOTIATION
-    if not verify:
+    context.minimum_version = _VERSIONS[settings.min_version]
+    context.maximum_version = _VERSIONS[settings.max_version]
+    if settings.min_version < TlsVersion.TLS_1_2:
+        context.set_ciphers("DEFAULT@SECLEVEL=0")  # the old versions sign with SHA-1
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
+    if not settings.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    if settings.certificate_file is not None:
+        _prove(context, settings, settings.certificate_file)
     return context
+
+
+def _trusting(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"ca_file: holds no authorities in PEM ({_reason(error)})") from error
+
+
+def _prove(context: ssl.SSLContext, settings: TlsSettings, certificate_file: str) -> None:
+    # Without an answer here OpenSSL would ask for the password of a key on the terminal.
+    password = settings.key_password.reveal() if settings.key_password else ""
+    try:
+        context.load_cert_chain(certificate_file, settings.key_file, lambda: password)
+    except (OSError, ValueError) as error:
+        message = f"certificate_file: cannot be used with its key ({_reason(error)})"
+        raise ValueError(message) from error
+
+
+def _reason(error: Exception) -> str:
+    named = isinstance(error, ssl.SSLError) and error.reason
+    return (named or str(error)).replace("_", " ").lower()
 
 
 class Tls:
@@ -83,6 +173,10 @@ class Tls:
         except ssl.SSLError as error:
             raise _failed(error) from error
         return b"".join(pieces)
+
+    def version(self) -> str:
+        """Return the version that was agreed on ("TLSv1.3"), "" before there is one."""
+        return (self.done and self._session.version()) or ""
 
     def certificate(self) -> Certificate | None:
         """Read the peer's certificate, also after a failed verification; None before there is one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from monitor.model import Certificate, Phases
+from monitor.model import Certificate, Phases, Step
 
 
 class Phase(StrEnum):
@@ -24,7 +24,9 @@ class Trace:
 
     Seconds per phase, summed over redirects; None for a phase that was not reached. `address`
     is the last one that was contacted, with its port; `name_fresh` is None where no name was
-    resolved. `hops` are the URLs that redirects led to, `warnings` what was wrong but tolerated.
+    resolved; `tls_version` is "" without TLS. `hops` are the URLs that redirects led to,
+    `warnings` what was wrong but tolerated. `asked` is what was asked, in one line without
+    secrets, and `steps` what a probe of several exchanges did so far.
     """
 
     resolve: float | None = None
@@ -32,11 +34,14 @@ class Trace:
     tls: float | None = None
     processing: float | None = None
     transfer: float | None = None
+    asked: str = ""
     address: str = ""
+    tls_version: str = ""
     certificate: Certificate | None = None
     name_fresh: bool | None = None
     warnings: list[str] = field(default_factory=list)
     hops: list[str] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
 
     def spent(self, phase: Phase, seconds: float) -> None:
         """Count seconds toward a phase."""

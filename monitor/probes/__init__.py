@@ -1,14 +1,14 @@
 """The kinds of probe, by the name a check uses for them.
 
 A probe asks once and tells what it saw. It never retries and never judges what its result means
-for a service. A new kind is a module with an options dataclass and a `ProbeFn`, and a line here.
+for a service. A new kind is a module with an options dataclass and a `Look`, and a line here.
 """
 
 from __future__ import annotations
 
 from monitor.probes import http
-from monitor.probes.kind import Ask, Kind, ProbeFn
+from monitor.probes.kind import Ask, Kind, Means, ProbeFn
 
-__all__ = ["PROBES", "Ask", "Kind", "ProbeFn"]
+__all__ = ["PROBES", "Ask", "Kind", "Means", "ProbeFn"]
 
 PROBES: dict[str, Kind] = {"http": Kind(http.HttpOptions, http.probe)}

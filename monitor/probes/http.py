@@ -7,29 +7,25 @@ A probe moves from top to bottom and only once:
    a page that locks the monitor out, a status that does, broken expectations, PASS;
 4. evidence is captured and redacted.
 
-Whatever goes wrong on the way is a Result too: a `Failure` of the exchange is FAIL with its
-kind; what the prober itself lacks, and what nobody foresaw, is INVALID and says nothing of the
-target. Only CancelledError leaves a probe.
-
 This module does not know retries, other probes, or what a result means for a service.
 """
 
 from __future__ import annotations
 
 import base64
-import errno
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import NamedTuple
 
 import httpx
 
-from monitor.model import Cell, Evidence, FailureKind, Outcome, Result
-from monitor.net.failure import Failure
+from monitor.model import Cell, FailureKind, Outcome
+from monitor.net.hop import IpFamily, Wishes
 from monitor.net.network import Net
 from monitor.net.secret import Secret
+from monitor.net.texts import Template, Url
+from monitor.net.tls import DEFAULT_TLS, TlsSettings
 from monitor.net.trace import Trace
 from monitor.probes.assertions import (
     Answer,
@@ -40,8 +36,9 @@ from monitor.probes.assertions import (
     raise_all,
     status_words,
 )
-from monitor.probes.kind import Ask
+from monitor.probes.kind import Ask, Means, Seen, asking, evidence
 from monitor.probes.patterns import first_match, pattern
+from monitor.probes.templates import finished
 from monitor.probes.text import Redact, excerpt, one_line, quoted
 
 TURNED_AWAY = frozenset({401, 403, 407, 429})
@@ -69,8 +66,7 @@ KEPT_HEADERS = frozenset(
 )
 """The answer's headers that are kept as evidence; none of them carries credentials."""
 
-_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_MESSAGE_BYTES = 2000
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _URL = re.compile(r"(?:https?://|\{)[^\s]*", re.IGNORECASE)
 _USER_IN_URL = re.compile(r"[a-z]+://[^/?#]*@", re.IGNORECASE)
@@ -97,6 +93,9 @@ class HttpOptions:
 
     url: may hold {placeholders} of a tenant; a target's own URL is `Target.address`.
     bearer, basic: credentials, at most one of them.
+    tls, ip_family: how to connect.
+    changes: whether asking changes something; by default every method but GET, HEAD and OPTIONS
+        does. What changes something is asked of canary tenants only.
     follow_redirects: without it a 302 is the answer, and passes when `expect.status` lists it.
     strict_http: what working sites get wrong in HTTP fails too, instead of being a warning.
     locked_out, outage_bodies, maintenance_pages: regular expressions (RE2); one found in the
@@ -104,15 +103,17 @@ class HttpOptions:
         status is. Where several are found, the last named kind decides.
     """
 
-    url: str
+    url: Url
     method: str = "GET"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: str | None = None
+    headers: Mapping[str, Template] = field(default_factory=dict)
+    body: Template | None = None
     bearer: Secret | None = None
     basic: BasicAuth | None = None
     follow_redirects: bool = True
-    verify_tls: bool = True
+    tls: TlsSettings = DEFAULT_TLS
+    ip_family: IpFamily = IpFamily.IP4_FIRST
     strict_http: bool = False
+    changes: bool | None = None
     expect: Expect = field(default_factory=Expect)
     locked_out: tuple[str, ...] = ()
     outage_bodies: tuple[str, ...] = ()
@@ -127,10 +128,35 @@ class HttpOptions:
         )
 
     @cached_property
+    def content(self) -> str | None:
+        """The body of every request."""
+        return None if self.body is None else finished(self.body)
+
+    @property
+    def mutates(self) -> str:
+        """By what asking changes something; "" when it changes nothing."""
+        changes = self.method not in _SAFE if self.changes is None else self.changes
+        return f"method {self.method}" if changes else ""
+
+    def wishes(self, fresh: bool) -> Wishes:
+        """How an exchange is to be made."""
+        return self._wishes[fresh]
+
+    @cached_property
+    def _wishes(self) -> tuple[Wishes, Wishes]:
+        wishes = Wishes(
+            follow_redirects=self.follow_redirects,
+            tls=self.tls,
+            strict_http=self.strict_http,
+            family=self.ip_family,
+        )
+        return wishes, replace(wishes, fresh=True)
+
+    @cached_property
     def request_headers(self) -> httpx.Headers:
         """The headers every request of this check carries, credentials included."""
         headers = httpx.Headers(_DEFAULT_HEADERS)
-        headers.update(self.headers)
+        headers.update({name: finished(text) for name, text in self.headers.items()})
         if self.bearer is not None:
             headers["authorization"] = f"Bearer {self.bearer.reveal()}"
         if self.basic is not None:
@@ -139,59 +165,32 @@ class HttpOptions:
         return headers
 
 
-class _Seen(NamedTuple):
-    outcome: Outcome
-    failure: FailureKind | None
-    evidence: Evidence
-
-
-async def probe(cell: Cell, ask: Ask, net: Net) -> Result:
-    """Ask the cell's target once and tell what was seen; raises nothing but CancelledError.
-
-    The cell's options are an `HttpOptions`. Both clocks of the Result are those of `net`.
-    """
-    trace = Trace()
-    sent_mono = net.clock.monotonic()
-    try:
-        seen = await _exchange(cell, ask, net, trace, sent_mono)
-    except Exception as error:  # noqa: BLE001 - whatever happens is a Result
-        seen = _unanswered(error, trace, net.redactor.text)
-    now = net.clock.now()
-    return Result(
-        id=ask.id,
-        cell=cell.key,
-        fingerprint=cell.target.fingerprint,
-        sent_mono=sent_mono,
-        observed_mono=now.mono,
-        observed_at=now.at,
-        outcome=seen.outcome,
-        failure=seen.failure,
-        phases=trace.phases(),
-        evidence=seen.evidence,
-    )
-
-
-async def _exchange(cell: Cell, ask: Ask, net: Net, trace: Trace, sent_mono: float) -> _Seen:
-    options = cell.check.options
+async def look(cell: Cell, ask: Ask, means: Means, trace: Trace) -> Seen:
+    """Ask the cell's target once; its options are an `HttpOptions`."""
+    options = cell.options
     if not isinstance(options, HttpOptions):
         raise TypeError(f"an http check has HttpOptions, not {type(options).__name__}")
+    net = means.net
+    request = _request(options, cell.target.address)
+    trace.asked = _asked(options.method, cell.target.address, net.redactor.text)
+    began = net.clock.monotonic()
     response = await net.exchange(
-        cell.vantage,
-        _request(options, cell.target.address),
-        trace,
-        deadline=ask.deadline,
-        fresh=ask.fresh,
-        follow_redirects=options.follow_redirects,
-        verify_tls=options.verify_tls,
-        strict_http=options.strict_http,
+        cell.vantage, request, trace, deadline=ask.deadline, wishes=options.wishes(ask.fresh)
     )
-    elapsed = net.clock.monotonic() - sent_mono
-    return _answered(options, response, elapsed, trace, net)
+    return _answered(options, response, net.clock.monotonic() - began, trace, net)
+
+
+probe = asking(look)
+
+
+@lru_cache(maxsize=16384)
+def _asked(method: str, address: str, redact: Redact) -> str:
+    return one_line(redact(f"{method} {address}"))
 
 
 def _request(options: HttpOptions, address: str) -> httpx.Request:
     return httpx.Request(
-        options.method, _url(address), headers=options.request_headers, content=options.body
+        options.method, _url(address), headers=options.request_headers, content=options.content
     )
 
 
@@ -205,25 +204,23 @@ def _url(address: str) -> httpx.URL:
 
 def _answered(
     options: HttpOptions, response: httpx.Response, elapsed: float, trace: Trace, net: Net
-) -> _Seen:
+) -> Seen:
     redact = net.redactor.text
     answer = Answer(
         response.status_code, response.reason_phrase, response.headers, response.content, elapsed
     )
     outcome, failure, message = _classified(options, answer, redact)
     passed = outcome is Outcome.PASS
-    evidence = Evidence(
-        message="" if passed else _message(message, redact),
-        address=trace.address,
+    told = evidence(
+        trace,
+        redact,
+        "" if passed else message,
         status=answer.status,
         status_line=_status_line(response, redact),
         headers=_kept(response.headers, redact),
         body="" if passed else excerpt(answer.text, net.limits.evidence_bytes, redact),
-        certificate=trace.certificate,
-        name_fresh=trace.name_fresh,
-        warnings=_warnings(trace, redact),
     )
-    return _Seen(outcome, failure, evidence)
+    return Seen(outcome, failure, told)
 
 
 def _classified(
@@ -264,52 +261,6 @@ def _kept(headers: httpx.Headers, redact: Redact) -> tuple[tuple[str, str], ...]
         for name, value in headers.multi_items()
         if name in KEPT_HEADERS
     )
-
-
-def _message(text: str, redact: Redact) -> str:
-    return one_line(excerpt(text, _MESSAGE_BYTES, redact))
-
-
-def _warnings(trace: Trace, redact: Redact) -> tuple[str, ...]:
-    redirects = (f"redirected to {hop}" for hop in trace.hops)
-    return tuple(quoted(each, redact) for each in (*trace.warnings, *redirects))
-
-
-# ------------------------------------------------------------------------ no answer
-
-
-def _unanswered(error: Exception, trace: Trace, redact: Redact) -> _Seen:
-    if any(_is_shortage(each) for each in _chain(error)):
-        outcome, failure = Outcome.INVALID, None
-        message = f"the prober is out of descriptors or memory: {error}"
-    elif isinstance(error, Failure):
-        outcome, failure, message = Outcome.FAIL, error.kind, str(error)
-    else:
-        outcome, failure = Outcome.INVALID, None
-        message = f"the probe broke: {type(error).__name__}: {error}"
-    evidence = Evidence(
-        message=_message(message, redact),
-        address=trace.address,
-        certificate=trace.certificate,
-        name_fresh=trace.name_fresh,
-        warnings=_warnings(trace, redact),
-    )
-    return _Seen(outcome, failure, evidence)
-
-
-def _is_shortage(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or (
-        isinstance(error, OSError) and error.errno in _SHORTAGES
-    )
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        link = link.__cause__ or link.__context__
 
 
 # ------------------------------------------------------------------------ options
