@@ -34,7 +34,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from monitor import hours
 from monitor.clock import Clock, Now
 from monitor.config import Config
-from monitor.daemon import official
+from monitor.daemon import garbage, official
 from monitor.daemon.descriptors import raise_limit
 from monitor.daemon.listener import Listener, bind
 from monitor.daemon.logs import Logs
@@ -92,6 +92,7 @@ def serve(config: Config, clock: Clock) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code: 0, 1 after a failure, 2 cannot start."""
     logs = Logs()
     logs.start()
+    garbage.begin()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(config, clock, logs))
@@ -104,6 +105,13 @@ async def _serve(config: Config, clock: Clock, logs: Logs) -> int:
     loop = asyncio.get_running_loop()
     forced = threading.Timer(_GONE_WITHIN, _end_by_force, (logs,))
     forced.daemon = True
+    beside: list[asyncio.Task[None]] = []
+
+    async def say_started(started: Started) -> None:
+        LOG.info("monitoring", url=started.url, instance=started.store.instance)
+        engine = started.engine
+        all_seen = garbage.freeze_once(lambda: engine.cells_seen() >= len(engine.cells))
+        beside.append(loop.create_task(all_seen))
 
     def told_to_stop() -> None:
         if not stop.is_set():
@@ -113,7 +121,7 @@ async def _serve(config: Config, clock: Clock, logs: Logs) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop)
     try:
-        await run(config, clock, stop=stop, started=_say_started)
+        await run(config, clock, stop=stop, started=say_started)
     except CannotStart as error:
         LOG.error("cannot start", reason=str(error))
         return 2
@@ -123,6 +131,8 @@ async def _serve(config: Config, clock: Clock, logs: Logs) -> int:
         return 1
     finally:
         forced.cancel()
+        for task in beside:
+            task.cancel()
     LOG.info("stopped")
     return 0
 
@@ -132,10 +142,6 @@ def _end_by_force(logs: Logs) -> None:
     LOG.error("stopped by force: something did not end in time")
     logs.stop()
     os._exit(1)
-
-
-async def _say_started(started: Started) -> None:
-    LOG.info("monitoring", url=started.url, instance=started.store.instance)
 
 
 async def run(
