@@ -66,12 +66,19 @@ class Ours:
         """Its own metrics, scraped once."""
         return figures_of(await self.page("/metrics"))
 
+    async def until_monitoring(self) -> float:
+        """Wait until it has started to monitor; the monotonic second. Raises GaveUpError."""
+        return await self._until("/healthz")
+
     async def until_ready(self) -> float:
         """Wait until it has probed every cell; the monotonic second. Raises GaveUpError."""
+        return await self._until("/readyz")
+
+    async def _until(self, path: str) -> float:
         gives_up = time.monotonic() + _PATIENCE
         while time.monotonic() < gives_up:
             with contextlib.suppress(httpx.TransportError):
-                if json.loads(await self.page("/readyz")).get("status") == "ready":
+                if "status" in json.loads(await self.page(path)):
                     return time.monotonic()
             await asyncio.sleep(0.25)
         raise GaveUpError(f"never ready: {self.log.read_text()[-2000:]}")

@@ -31,7 +31,7 @@ async def freeze_once(settled: Callable[[], bool]) -> None:
     Only the young are looked through before, so that the loop is not held. Old garbage in cycles,
     of which there is next to none, is frozen too and never freed.
     """
-    while not settled():
+    while not settled():  # noqa: ASYNC110 - nobody tells: it happens once, and no hurry
         await asyncio.sleep(_LOOK_EVERY)
     gc.collect(1)
     gc.freeze()

@@ -229,19 +229,19 @@ def _answered(
 def _classified(
     options: HttpOptions, answer: Answer, redact: Redact
 ) -> tuple[Outcome, FailureKind | None, str]:
-    status = status_words(answer, redact)
     if page := _page(options.maintenance_pages, answer):
+        status = status_words(answer, redact)
         message = f'maintenance page with {status} (body matches "{page}")'
         return Outcome.FAIL, FailureKind.MAINTENANCE_PAGE, message
     if page := _page(options.outage_bodies, answer):
-        return (
-            Outcome.FAIL,
-            FailureKind.STATUS,
-            f'{status} tells of an outage (body matches "{page}")',
-        )
+        status = status_words(answer, redact)
+        message = f'{status} tells of an outage (body matches "{page}")'
+        return Outcome.FAIL, FailureKind.STATUS, message
     if page := _page(options.locked_out, answer):
+        status = status_words(answer, redact)
         return Outcome.BLOCKED, None, f'monitor locked out with {status} (body matches "{page}")'
     if answer.status in TURNED_AWAY and not expects_status(options.expect, answer.status):
+        status = status_words(answer, redact)
         return Outcome.BLOCKED, None, f"monitor turned away with {status}"
     found = broken(options.expect, answer, redact)
     if found:
