@@ -21,7 +21,7 @@ import errno
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import NamedTuple
 
 import httpx
@@ -127,6 +127,11 @@ class HttpOptions:
         )
 
     @cached_property
+    def requests(self) -> dict[str, httpx.Request]:
+        """The requests made so far, by the address of their target; making one is dear."""
+        return {}
+
+    @cached_property
     def request_headers(self) -> httpx.Headers:
         """The headers every request of this check carries, credentials included."""
         headers = httpx.Headers(_DEFAULT_HEADERS)
@@ -190,14 +195,13 @@ async def _exchange(cell: Cell, ask: Ask, net: Net, trace: Trace, sent_mono: flo
 
 
 def _request(options: HttpOptions, address: str) -> httpx.Request:
-    return httpx.Request(
-        options.method, _url(address), headers=options.request_headers, content=options.body
-    )
-
-
-@lru_cache(maxsize=16384)
-def _url(address: str) -> httpx.URL:
-    return httpx.URL(address)
+    """The request, which no exchange changes: a target's every probe sends the same."""
+    request = options.requests.get(address)
+    if request is None:
+        headers = options.request_headers
+        request = httpx.Request(options.method, address, headers=headers, content=options.body)
+        options.requests[address] = request
+    return request
 
 
 # ------------------------------------------------------------------------ an answer
