@@ -22,6 +22,7 @@ from bench.cost.ours import ours
 from bench.cost.peers import peers
 from bench.cost.site import Site, site
 from bench.cost.usage import load
+from bench.live.pair import GaveUpError
 from bench.live.rendering import Pace
 
 TARGETS = 1000
@@ -30,6 +31,9 @@ PACES = {False: Pace(interval=2.0, timeout=1.0), True: Pace(interval=4.0, timeou
 
 SETTLING, MEASURED = 4.0, 10.0
 TURNS = int(os.environ.get("BENCH_TURNS", "5"))
+NOT_PASSING = 0.01
+"""The share of probes that may be INVALID, because the machine held this process up."""
+
 BUDGETS = {False: 0.3, True: 0.75}
 
 
@@ -94,9 +98,10 @@ async def _our_turn(made: Site, *, tls: bool) -> tuple[float, int]:
         await asyncio.sleep(MEASURED)
         spent = program.cpu_seconds() - began
         after = await program.figures()
-        assert after.failed == 0, f"{after.failed:g} probes did not pass; see {program.log}"
-        checks = round(after.probes - before.probes)
-        return 1e6 * spent / checks, checks
+        checks, failed = after.probes - before.probes, after.failed - before.failed
+        if failed > NOT_PASSING * checks:
+            raise GaveUpError(f"{failed:g} of {checks:g} probes did not pass: a machine too busy?")
+        return 1e6 * spent / checks, round(checks)
 
 
 async def _their_turn(made: Site, *, tls: bool) -> tuple[tuple[float, float], int]:
