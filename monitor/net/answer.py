@@ -106,7 +106,9 @@ class Answer:
                 "reason_phrase": self.reason.encode("ascii", "replace"),
             },
         )
-        response.read()
+        # It is read already: to read it again, piece by piece, would cost as much as parsing it.
+        response._content = body  # noqa: SLF001 - as `read` leaves it
+        response.is_stream_consumed = response.is_closed = True
         return response
 
     # ------------------------------------------------------------------ heads

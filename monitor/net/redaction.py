@@ -17,6 +17,7 @@ from monitor.net.secret import Secret
 
 _MASK = "***"
 _CREDENTIALS = re.compile(r"\b(Bearer|Basic) +[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE)
+_SHORTEST_CREDENTIALS = len("Basic ") + 16
 _USER_IN_URL = re.compile(r"://[^/\s@?#]{1,256}@")
 _SECRET_HEADERS = frozenset(
     {
@@ -43,8 +44,9 @@ class Redactor:
         """Return the text with `***` in place of every secret."""
         if self._known is not None:
             text = self._known.sub(_MASK, text)
-        text = _CREDENTIALS.sub(rf"\1 {_MASK}", text)
-        return _USER_IN_URL.sub(f"://{_MASK}@", text)
+        if len(text) >= _SHORTEST_CREDENTIALS:
+            text = _CREDENTIALS.sub(rf"\1 {_MASK}", text)
+        return _USER_IN_URL.sub(f"://{_MASK}@", text) if "@" in text else text
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """Return the headers in order; those made to carry credentials keep only their name."""

@@ -128,6 +128,11 @@ class HttpOptions:
         )
 
     @cached_property
+    def requests(self) -> dict[str, httpx.Request]:
+        """The requests made so far, by the address of their target; making one is dear."""
+        return {}
+
+    @cached_property
     def content(self) -> str | None:
         """The body of every request."""
         return None if self.body is None else finished(self.body)
@@ -189,14 +194,13 @@ def _asked(method: str, address: str, redact: Redact) -> str:
 
 
 def _request(options: HttpOptions, address: str) -> httpx.Request:
-    return httpx.Request(
-        options.method, _url(address), headers=options.request_headers, content=options.content
-    )
-
-
-@lru_cache(maxsize=16384)
-def _url(address: str) -> httpx.URL:
-    return httpx.URL(address)
+    """The request, which no exchange changes: a target's every probe sends the same."""
+    request = options.requests.get(address)
+    if request is None:
+        headers = options.request_headers
+        request = httpx.Request(options.method, address, headers=headers, content=options.content)
+        options.requests[address] = request
+    return request
 
 
 # ------------------------------------------------------------------------ an answer
@@ -226,19 +230,19 @@ def _answered(
 def _classified(
     options: HttpOptions, answer: Answer, redact: Redact
 ) -> tuple[Outcome, FailureKind | None, str]:
-    status = status_words(answer, redact)
     if page := _page(options.maintenance_pages, answer):
+        status = status_words(answer, redact)
         message = f'maintenance page with {status} (body matches "{page}")'
         return Outcome.FAIL, FailureKind.MAINTENANCE_PAGE, message
     if page := _page(options.outage_bodies, answer):
-        return (
-            Outcome.FAIL,
-            FailureKind.STATUS,
-            f'{status} tells of an outage (body matches "{page}")',
-        )
+        status = status_words(answer, redact)
+        message = f'{status} tells of an outage (body matches "{page}")'
+        return Outcome.FAIL, FailureKind.STATUS, message
     if page := _page(options.locked_out, answer):
+        status = status_words(answer, redact)
         return Outcome.BLOCKED, None, f'monitor locked out with {status} (body matches "{page}")'
     if answer.status in TURNED_AWAY and not expects_status(options.expect, answer.status):
+        status = status_words(answer, redact)
         return Outcome.BLOCKED, None, f"monitor turned away with {status}"
     found = broken(options.expect, answer, redact)
     if found:
