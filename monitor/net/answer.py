@@ -88,12 +88,17 @@ class Answer:
     def response(self, request: httpx.Request) -> httpx.Response:
         """Make the response, its body read and decoded; what spoke of the coding is dropped.
 
+        The coding is left in the extension "coding", "" where there was none.
         Raises Failure(PROTOCOL) when a coded body ends early.
         """
         body = self._body.finish() if self._body is not None else b""
         self._parser = None  # it refers back here, and the two would wait for the collector
         headers = self._headers
+        coding = b""
         if self._decoded:
+            coding = b", ".join(
+                value for name, value in headers if name.lower() == b"content-encoding"
+            )
             spoken_for = (b"content-encoding", b"content-length")
             headers = [each for each in headers if each[0].lower() not in spoken_for]
         response = httpx.Response(
@@ -104,6 +109,7 @@ class Answer:
             extensions={
                 "http_version": b"HTTP/1." + self._version,
                 "reason_phrase": self.reason.encode("ascii", "replace"),
+                "coding": coding.decode("latin-1"),
             },
         )
         # It is read already: to read it again, piece by piece, would cost as much as parsing it.
