@@ -7,11 +7,15 @@ import re
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
+from monitor.config.addresses import url_mistake
+from monitor.model import FailureKind
 from monitor.net.answer import Answer
 from monitor.net.failure import Failure
 from monitor.net.limits import Limits
+from monitor.net.redirects import next_request
 from tests.fuzz.targets import HAS_ATHERIS, SEEDS, TARGETS, command
 
 ROOT = Path(__file__).parent.parent
@@ -78,3 +82,15 @@ def test_a_tunnel_loses_nothing_of_what_came_with_the_answer_of_the_proxy():
     answer.feed(b"HTTP/1.1 200 Connection established\r\n\r\n" + b"t" * 200)
     assert answer.done
     assert answer.rest == b"t" * 200
+
+
+@pytest.mark.parametrize("host", ["xn--ls8h.example", "xn--a", "xn--zzzzzz"])
+def test_a_host_that_is_no_internationalised_name_makes_no_url(host):
+    mistake = url_mistake(f"https://{host}/", ())
+    assert mistake is not None
+    assert "is no URL" in mistake
+    asked = httpx.Request("GET", "http://one.example/")
+    sent_on = httpx.Response(302, headers={"location": f"http://{host}/x"}, request=asked)
+    with pytest.raises(Failure, match="the redirect leads to no URL") as raised:
+        next_request(sent_on, httpx.Cookies())
+    assert raised.value.kind is FailureKind.PROTOCOL
