@@ -30,7 +30,10 @@ def page(title):
 
 
 class Site:
-    """A server of a few pages; everything else is a 404. `asked` are the paths it was asked for."""
+    """A server of a few pages, where a 302 leads to its text; everything else is a 404.
+
+    `asked` are the paths it was asked for.
+    """
 
     def __init__(self, pages):
         self.pages, self.asked, self.port = pages, [], 0
@@ -48,6 +51,8 @@ def serving(pages):
             site.asked.append(self.path)
             status, text, *reason = site.pages.get(self.path, (404, "no such page"))
             self.send_response(status, *reason)
+            if status == 302:
+                self.send_header("Location", text)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.end_headers()
             self.wfile.write(text.encode())
@@ -329,6 +334,8 @@ def test_all_mistakes_are_told_at_once_before_anything_is_probed(site, file):
         ("http://[fd00::1]/", "--allow-private fc00::/7"),
         ("http://localhost/", "--allow-private 127.0.0.0/8"),
         ("http://[::1]/", "--allow-private ::1/128"),
+        ("http://[::ffff:10.0.0.1]/", "--allow-private 10.0.0.0/8"),
+        ("http://[::ffff:7f00:1]/", "--allow-private 127.0.0.0/8"),
     ],
 )
 def test_a_private_address_is_refused_with_the_option_that_allows_it(file, url, remedy):
@@ -341,6 +348,21 @@ def test_a_url_for_tenants_needs_tenants(file):
     code, _, err = init(file, "--crm", "https://one.example.com/{tenant}/")
     assert code == 2
     assert err.startswith("--tenant: is missing: ")
+
+
+def test_a_variable_may_not_bring_a_place_for_something_else(file):
+    code, _, err = init(file, "--crm", "https://${HOST}/", environ={"HOST": "{site}.example.com"})
+    assert code == 2
+    assert err.startswith("--crm: holds {site}: ")
+
+
+def test_a_private_address_that_is_met_on_the_way_is_told_with_the_remedy(site, file):
+    site.pages["/"] = (302, "http://10.1.2.3/")
+    code, out, _ = init(file, "--crm", site.url("/"), *LOOPBACK)
+    assert code == 0
+    (line,) = (line for line in out.splitlines() if line.startswith("crm/sign-in: FAIL (connect)"))
+    assert line.endswith("if it is meant, add --allow-private 10.0.0.0/8")
+    assert "add --allow-private 10.0.0.0/8" in file.read_text()
 
 
 def test_a_file_that_is_there_is_kept_unless_forced(site, file):

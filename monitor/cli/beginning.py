@@ -36,7 +36,7 @@ from monitor.config.addresses import expanded, placeholders, url_mistake
 from monitor.config.spelling import name
 from monitor.config.variables import Substituted, substituted
 from monitor.model import CONTROL, Cell, Outcome, Result
-from monitor.net.addresses import Network
+from monitor.net.addresses import Address, Network
 from monitor.net.network import Net
 from monitor.net.redaction import Redactor
 from monitor.net.secret import Secret
@@ -230,20 +230,20 @@ def _url_mistakes(
     allow: list[Network],
     environ: Mapping[str, str],
 ) -> Iterator[str]:
-    held = _held(url)
+    try:
+        meant = substituted(url, environ)
+    except ValueError as error:
+        yield str(error)
+        return
+    held = placeholders(meant)
     if option in ("--control", "--pager-url") and held:
         yield f"holds {{{held[0]}}}: it is one place, whoever the tenant is"
         return
     if other := sorted({each for each in held if each != _TENANT}):
         yield f"holds {{{other[0]}}}: only {{tenant}} can be filled here; write others in the file"
         return
-    if any(not each.isprintable() or each.isspace() for each in url):
+    if any(not each.isprintable() or each.isspace() for each in meant):
         yield "holds a space or a control character: write it as %20, or take it out"
-        return
-    try:
-        meant = substituted(url, environ)
-    except ValueError as error:
-        yield str(error)
         return
     filled = {expanded(meant, {_TENANT: each}) for each in tenants or (_TENANT,)}
     found = {url_mistake(each, allow) for each in filled}
@@ -259,14 +259,17 @@ def remedied(message: str) -> str:
     """A message about a private address, with the option of this command as the remedy."""
     if _REMEDY not in message:
         return message
-    for word in re.findall(r"[0-9a-fA-F:.]+", message):
-        try:
-            address = ip_address(word.rstrip(".:") if word != "::1" else word)
-        except ValueError:
-            continue
-        network = next((each for each in _PRIVATE if address in each), ip_network(address))
-        return message.replace(_REMEDY, f"add --allow-private {network}")
-    return message.replace(_REMEDY, "add its network with --allow-private")
+    # Where one address stands for another, the other is named last, and is what must be allowed.
+    address = [each for each in map(_address, message.split()) if each is not None][-1]
+    network = next((each for each in _PRIVATE if address in each), ip_network(address))
+    return message.replace(_REMEDY, f"add --allow-private {network}")
+
+
+def _address(word: str) -> Address | None:
+    try:
+        return ip_address(word.strip("();"))
+    except ValueError:
+        return None
 
 
 # --------------------------------------------------------------------------- what is seen
