@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bench import fuzz
 from monitor.config.addresses import url_mistake
 from monitor.model import FailureKind
 from monitor.net.answer import Answer
@@ -34,6 +35,11 @@ def test_every_target_has_seeds_and_every_folder_of_seeds_a_target():
     assert {path.name for path in SEEDS.iterdir() if path.is_dir()} == set(TARGETS)
     for name in TARGETS:
         assert 20 <= len(list((SEEDS / name).iterdir())) <= 80, name
+
+
+def test_the_open_ended_run_names_the_targets_there_are(capsys, tmp_path):
+    assert fuzz.main("nonsense", str(tmp_path)) == 2
+    assert capsys.readouterr().err.endswith(f"NAME is one of: {', '.join(TARGETS)}\n")
 
 
 @pytest.mark.skipif(not HAS_ATHERIS, reason="atheris is for Linux on x86_64, before Python 3.14")
