@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from bench import fuzz
+from monitor.config import load
 from monitor.config.addresses import url_mistake
 from monitor.model import FailureKind
 from monitor.net.answer import Answer
@@ -100,3 +101,13 @@ def test_a_host_that_is_no_internationalised_name_makes_no_url(host):
     with pytest.raises(Failure, match="the redirect leads to no URL") as raised:
         next_request(sent_on, httpx.Cookies())
     assert raised.value.kind is FailureKind.PROTOCOL
+
+
+def test_a_proxy_with_an_empty_port_is_read_and_its_password_known_as_a_secret(tmp_path):
+    file = tmp_path / "checks.yaml"
+    file.write_text(
+        'vantages: {a: {proxy: "http://me:${TOKEN}@proxy.example:/"}}\n'
+        'services: {crm: {checks: [{name: home, url: "https://one.example/"}]}}\n'
+    )
+    config = load(file, {"TOKEN": "p%40ss"})
+    assert [each.reveal() for each in config.secrets] == ["p@ss"]
