@@ -44,7 +44,7 @@ def test_the_open_ended_run_names_the_targets_there_are(capsys, tmp_path):
 
 
 @pytest.mark.skipif(not HAS_ATHERIS, reason="atheris is for Linux on x86_64, before Python 3.14")
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(420)
 @pytest.mark.parametrize("name", TARGETS)
 def test_so_many_inputs_grown_from_the_seeds_break_no_promise(name, tmp_path):
     runs = TARGETS[name].runs
