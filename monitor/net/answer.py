@@ -69,15 +69,21 @@ class Answer:
         self._decoded = self._until_close = False
 
     def feed(self, raw: bytes) -> None:
-        """Take in what arrived. Raises Failure."""
+        """Take in what arrived. Raises Failure.
+
+        What is over the limit counts only while the answer goes on: pieces decide nothing.
+        """
+        room = self._limits.wire_bytes - self._received
         self._received += len(raw)
-        if self._received > self._limits.wire_bytes:
-            raise _broken(f"the answer is longer than {self._limits.wire_bytes} bytes on the wire")
+        within, over = raw[:room], raw[room:]
         if self._parser is not None:
-            self._parse(raw)
+            self._parse(within)
         else:
-            self._buffer += raw
+            self._buffer += within
             self._read_heads()
+        if over and not self.done:
+            raise _broken(f"the answer is longer than {self._limits.wire_bytes} bytes on the wire")
+        self.rest += over
 
     def end(self) -> None:
         """Take in that the connection ended. Raises Failure(RESET) unless that ends the answer."""
