@@ -137,5 +137,5 @@ def configs(
             "scrape_configs": [scrape],
         },
         "rules.yml": {"groups": [{"name": "services", "rules": [rule]}]},
-        "blackbox.yml": {"modules": {"page": {"prober": "http", "timeout": "1s", "http": http}}},
+        "blackbox.yml": {"modules": {"page": {"prober": "http", "timeout": "2s", "http": http}}},
     }
