@@ -4,7 +4,7 @@ All-in is the whole process: what is due, asked, asserted, judged, stored and co
 targets on either side, plain every 4 s and with a full TLS handshake every 10 s, each over a
 connection of its own. The sides take turns, so that a drift of the machine falls on both; a turn
 is a fresh start, some seconds to settle, and then the seconds that are measured. The ratio is the
-median of the turns' ratios. BENCH_TURNS sets how many turns; the usual five take 6 min.
+median of the turns' ratios. BENCH_TURNS sets how many turns; the usual five take 10 min.
 """
 
 import asyncio
