@@ -273,8 +273,11 @@ def _joined(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
 def _steps(was: Sequence[Step], seen: Sequence[Step]) -> Iterator[tuple[str, str, str]]:
     for before, after in zip(was, seen, strict=False):
         if before.name == after.name:
-            said = [f"{each.outcome} {each.status_line}".rstrip() for each in (before, after)]
-            yield f"step {after.name}", *said
+            yield f"step {after.name}", _came(before), _came(after)
+
+
+def _came(step: Step) -> str:
+    return f"{step.outcome} {step.status_line}".rstrip()
 
 
 def _slower(before: float, after: float) -> bool:
