@@ -104,7 +104,7 @@ async def test_targets_of_one_check_are_asked_at_their_own_addresses(net, server
     server.replies["/a"] = server.replies["/b"] = Reply(body=b"Sign in")
     options = HttpOptions(server.url("/{tenant}"))
     for path in ("/a", "/b", "/a"):
-        await PROBES["http"].probe(cell_of(server.url(path), options), Ask("r1", 5.0), net)
+        await PROBES["http"].probe(cell_of(server.url(path), options), Ask("r1", 5.0), Means(net))
     assert [request.path for request in server.requests] == ["/a", "/b", "/a"]
 
 
