@@ -148,8 +148,9 @@ def _note(error: ErrorDetails, root: Node, findings: Findings) -> None:
             findings.add(path, f"is missing: add `{path[-1]}:`")
         findings.lost.add(path[:-1])
         return
+    lost = frozenset(findings.lost)
     for deeper, message in _messages(error, path, root):
-        if deeper in findings.lost:
+        if deeper in lost:
             findings.lost.add(path)
             continue
         findings.add(deeper, message)
@@ -184,7 +185,7 @@ def _messages(error: ErrorDetails, path: Path, root: Node) -> list[tuple[Path, s
 def _by_field(message: str, path: Path) -> list[tuple[Path, str]]:
     """What a core dataclass refuses, `field: reason; field: reason`, under each field."""
     fields = _keys_at(path)
-    starts = [m for m in re.finditer(r"(?:^|; )([a-z_]+): ", message) if m[1] in fields]
+    starts = [m for m in re.finditer(r"(?:^|; )([a-z_0-9]+): ", message) if m[1] in fields]
     if not starts or starts[0].start():
         return [(path, message)]
     ends = [m.start() for m in starts[1:]] + [len(message)]

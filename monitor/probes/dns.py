@@ -119,7 +119,7 @@ class DnsOptions:
         if self.server is not None and not places(self.server):
             yield from mistakes("server", lambda text: _server(text, self.port), [self.server])
         yield from mistakes("type", _type, [self.type])
-        if self.tls != DEFAULT_TLS and self.transport is not Transport.TLS:
+        if self.tls != DEFAULT_TLS and self.transport != Transport.TLS:
             yield "tls: is spoken with `transport: tls` only"
 
     @property
@@ -130,7 +130,7 @@ class DnsOptions:
     @property
     def datagrams(self) -> bool:
         """Whether it asks over UDP, which no proxy carries."""
-        return self.transport is Transport.UDP
+        return self.transport == Transport.UDP
 
     @property
     def port(self) -> int:
@@ -198,7 +198,7 @@ async def _answer(
     async with net.connection(
         cell.vantage, server.host, server.port, trace, deadline=ask.deadline, wishes=wishes
     ) as connection:
-        if options.transport is Transport.TLS:
+        if options.transport == Transport.TLS:
             await connection.secure(options.tls)
         connection.send(len(payload).to_bytes(_LENGTH) + payload)
         await connection.hear(stage)

@@ -32,6 +32,12 @@ DAY = timedelta(days=1)
 
 async def probed(net, kind, deadline=2.0, vantage=HERE, **options):
     """Probe once with the options of a kind, as a check of it does."""
+    cell = cell_of(kind, vantage, **options)
+    return await PROBES[kind].probe(cell, Ask("r1", deadline), Means(net))
+
+
+def cell_of(kind, vantage=HERE, **options):
+    """A cell of a check with the options of its kind."""
     made = PROBES[kind].options(**options)
     address = getattr(made, PROBES[kind].address)
     target = Target("shared", "*", address, fingerprint="f1")
@@ -46,8 +52,7 @@ async def probed(net, kind, deadline=2.0, vantage=HERE, **options):
         evidence=EvidenceKind.ACTIVE,
         targets=(target,),
     )
-    cell = Cell(CellKey("mail", "greets", "shared", vantage.name), check, target, vantage)
-    return await PROBES[kind].probe(cell, Ask("r1", deadline), Means(net))
+    return Cell(CellKey("mail", "greets", "shared", vantage.name), check, target, vantage)
 
 
 def free_port(kind=socket.SOCK_STREAM):
