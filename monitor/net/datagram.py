@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from monitor.model import FailureKind
-from monitor.net.failure import Failure
+from monitor.net.failure import Failure, Unable
 
 
 async def asked_by_datagram(
@@ -15,7 +15,8 @@ async def asked_by_datagram(
 ) -> bytes:
     """Send to a literal address, and return the first datagram from there that `belongs`.
 
-    The socket is connected, so that only that address can answer. Raises Failure(CONNECT).
+    The socket is connected, so that only that address can answer. Raises Failure(CONNECT), and
+    Unable where the source is of another family than the address.
     """
     loop = asyncio.get_running_loop()
     waiter: asyncio.Future[bytes] = loop.create_future()
@@ -27,6 +28,8 @@ async def asked_by_datagram(
         )
     except OSError as error:
         raise _unreached(address, port, error) from error
+    except ValueError as error:  # the event loop's word for addresses of two families
+        raise Unable(f"{source} cannot reach {address}: one is IPv4, the other IPv6") from error
     try:
         transport.sendto(payload)
         return await waiter

@@ -24,7 +24,7 @@ from monitor.probes.templates import finished, places
 from monitor.probes.text import Redact, quoted
 
 LINE_BYTES = 65536
-LINES = 10_000
+LINES = 4096
 _SHOWN_BYTES = 32
 
 
@@ -206,6 +206,7 @@ class Heard:
     def _found_line(self, expression: str) -> bool:
         search = capturing(expression).search
         while (end := self._buffer.find(b"\n", self._seen)) >= 0:
+            self._lines += 1
             self._bounded(end)
             line = self._line = _text(self._buffer[:end]).removesuffix("\r")
             del self._buffer[: end + 1]
@@ -219,7 +220,6 @@ class Heard:
         return False
 
     def _bounded(self, size: int) -> None:
-        self._lines += 1
         if size > LINE_BYTES:
             raise Failure(FailureKind.PROTOCOL, f"a line is longer than {LINE_BYTES} bytes")
         if self._lines > LINES:

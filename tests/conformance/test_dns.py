@@ -188,6 +188,13 @@ async def test_the_source_address_is_the_vantages(net, transport):
     assert told(result) == PASS
 
 
+async def test_a_source_address_that_cannot_reach_the_server_says_nothing_of_it(net):
+    vantage = Vantage("other", "other", source_address="127.0.0.9")
+    result = await probed(net, "dns", domain="a.test", server="::1", vantage=vantage)
+    assert told(result) == (Outcome.INVALID, None)
+    assert "127.0.0.9 cannot reach ::1" in result.evidence.message
+
+
 async def test_udp_is_not_sent_around_a_proxy(net):
     vantage = Vantage("far", "far", proxy="http://127.0.0.1:1")
     result, server = await asked(net, answering(A), vantage=vantage)
