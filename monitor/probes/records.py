@@ -102,7 +102,7 @@ def read(raw: bytes) -> Reply:
         section.append(line)
     answers, authority, additional = map(tuple, sections)
     return Reply(
-        rcode=dns.rcode.to_text(dns.rcode.Rcode(flags & _RCODE)),
+        rcode=dns.rcode.to_text(dns.rcode.Rcode.make(flags & _RCODE)),
         truncated=bool(flags & _TRUNCATED),
         authoritative=bool(flags & _AUTHORITATIVE),
         answers=answers,

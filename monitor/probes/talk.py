@@ -109,6 +109,8 @@ class Talk:
                 self._waiting = f"step {number} waited for {step.awaited}"
                 await self._hear(step, connection)
                 self._waiting = ""
+            if step.send is not None or step.send_bytes is not None:
+                self.heard.turn()
             if step.send is not None:
                 text = finished(step.send, {**self._given, **self.captured})
                 connection.send(f"{text}\n".encode(errors="replace"))
@@ -140,12 +142,12 @@ class Talk:
 class Heard:
     """What arrived, as a stage that waits for one thing at a time.
 
-    `done` tells that it is there, `groups` what it captured; `something` that anything came since
-    the wait began. `begun` is the beginning of all that arrived.
+    `done` tells that it is there, `groups` what it captured; `something` that anything came in
+    answer, whatever it was. `begun` is the beginning of all that arrived.
     """
 
     def __init__(self, most: int) -> None:
-        self.done = self.something = False
+        self.done = self.something = self._old = False
         self.groups: Mapping[str, str] = {}
         self.begun = bytearray()
         self._most = most
@@ -162,6 +164,10 @@ class Heard:
         """Wait for bytes, wherever they stand; what comes before them is gone."""
         self._wait(lambda: self._found_bytes(raw))
 
+    def turn(self) -> None:
+        """Take in that something is said: what is there by now is no answer to it."""
+        self._old = True
+
     def expect_nothing(self, number: int) -> None:
         """See that all was read. Raises Failure: it would be taken for a part of TLS."""
         if self._buffer:
@@ -175,7 +181,7 @@ class Heard:
         if self._taken > self._most:
             message = f"more than {self._most} bytes came (limits.wire_bytes)"
             raise Failure(FailureKind.BODY, message)
-        self.something = True
+        self.something, self._old = True, False
         if len(self.begun) < LINE_BYTES:
             self.begun += raw[: LINE_BYTES - len(self.begun)]
         self._buffer += raw
@@ -200,7 +206,7 @@ class Heard:
 
     def _wait(self, wanted: Callable[[], bool]) -> None:
         self._wanted, self._seen, self.groups = wanted, 0, {}
-        self.something = bool(self._buffer)
+        self.something = bool(self._buffer) and not self._old
         self.done = wanted()
 
     def _found_line(self, expression: str) -> bool:

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from ipaddress import ip_address
 from types import MappingProxyType
+
+import httpx
 
 from monitor.model import Cell, Certificate, FailureKind, Outcome
 from monitor.net.failure import Failure
@@ -166,10 +170,19 @@ def covers(names: tuple[str, ...], wanted: str) -> bool:
 
     A star stands for one label, the first: `*.example.org` is good for `www.example.org` only.
     """
-    known = {name.lower().rstrip(".") for name in names}
-    wanted = wanted.lower().rstrip(".")
+    known = set(map(_canonical, names))
+    wanted = _canonical(wanted)
     _, dot, parent = wanted.partition(".")
     return wanted in known or (bool(dot) and f"*.{parent}" in known)
+
+
+def _canonical(name: str) -> str:
+    """A name in the one spelling that is compared: an address, or ASCII in small letters."""
+    with suppress(ValueError):
+        return str(ip_address(name.strip()))
+    with suppress(httpx.InvalidURL, ValueError):
+        name = name if name.isascii() else httpx.URL(f"tls://{name}").raw_host.decode("ascii")
+    return name.lower().rstrip(".")
 
 
 def _broken(

@@ -262,7 +262,7 @@ def answering(*answers, authority=(), additional=(), rcode="NOERROR", flags=""):
 
     def answer(query):
         response = dns.message.make_response(query)
-        response.set_rcode(dns.rcode.from_text(rcode))
+        response.set_rcode(dns.rcode.Rcode.make(rcode))
         response.flags |= dns.flags.from_text(flags)
         sections = (response.answer, response.authority, response.additional)
         for section, lines in zip(sections, (answers, authority, additional), strict=True):

@@ -11,6 +11,7 @@ from random import Random
 import dns.flags
 import dns.message
 import dns.name
+import dns.rcode
 import dns.rdatatype
 import pytest
 
@@ -232,6 +233,14 @@ async def test_servfail_is_a_failure_unless_listed(net, transport, rcode, listed
     assert told(result) == outcome
     if outcome != PASS:
         assert result.evidence.message == f"rcode {rcode} (expected {', '.join(listed)})"
+
+
+@pytest.mark.parametrize("rcode", range(16))
+async def test_every_rcode_there_may_be_has_a_name(net, rcode):
+    result, _ = await asked(net, answering(rcode=rcode))
+    assert told(result) == (fail("dns") if rcode else PASS)
+    known = dns.rcode.to_text(dns.rcode.Rcode.make(rcode))
+    assert result.evidence.status_line == f"{known}, 0 answers"
 
 
 async def test_the_rcode_goes_before_the_records(net):

@@ -548,10 +548,25 @@ def test_a_line_in_many_pieces_is_one_line():
     assert heard.done
 
 
-async def test_what_the_last_step_sends_is_not_waited_for(net, served):
+@pytest.mark.parametrize("scheme", SECURE)
+@pytest.mark.parametrize("then_closes", [True, False])
+async def test_what_the_last_step_sends_is_not_waited_for(
+    net, served, trusted, scheme, then_closes
+):
     steps = talk({"expect": "^220"}, {"send": "QUIT"}, {"send_bytes": "00"})
-    async with served(says(b"220 ready\n", then_closes=True)) as server:
-        assert told(await probed(net, "tcp", url=url(server), talk=steps)) == PASS
+    async with served(says(b"220 ready\n", then_closes=then_closes), scheme) as server:
+        tls = trusted_if(scheme, trusted)
+        result = await probed(net, "tcp", url=url(server, scheme), talk=steps, tls=tls)
+    assert told(result) == PASS
+
+
+async def test_what_was_there_before_is_no_answer(net, served):
+    """A line from before the question does not make a server that is silent one that answers."""
+    steps = talk({"expect": "^250-", "send": "STARTTLS"}, {"expect": "^220"})
+    async with served(says(b"250-mail\n250 HELP\n")) as server:
+        result = await probed(net, "tcp", url=url(server), talk=steps, deadline=0.2)
+    assert told(result) == fail("timeout")
+    assert result.evidence.message.endswith('last line: "250 HELP"')
 
 
 async def test_a_flood_of_bytes_is_cut_off_in_byte_mode(served):

@@ -235,8 +235,8 @@ async def test_sni_is_the_name_of_the_host(net, issued, trusted, host, server_na
 
 
 async def test_names_that_are_covered(shown):
-    names = ("127.0.0.1", "www.example.test", "*.shop.example.test")
-    wanted = ("WWW.example.test", "a.shop.example.test", "127.0.0.1")
+    names = ("127.0.0.1", "www.example.test", "*.shop.example.test", "::1", "xn--gre-6ka8i.example")
+    wanted = ("WWW.example.test", "a.shop.example.test", "127.0.0.1", "0::1", "größe.example")
     assert told(await shown(*names, names=wanted)) == PASS
 
 
