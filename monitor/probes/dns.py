@@ -36,6 +36,7 @@ from monitor.probes.text import Redact, excerpt, one_line, quoted
 
 _SECTIONS = ("answers", "authority", "additional")
 _LENGTH = 2
+_OTHERS = 100
 _UNASKED = frozenset({"AXFR", "IXFR", "NONE", "OPT", "TKEY", "TSIG", "TYPE0"})
 
 
@@ -213,7 +214,7 @@ class _Message:
         self.answer = b""
         self._question = question
         self._most = most
-        self._taken = 0
+        self._taken = self._others = 0
         self._buffer = bytearray()
 
     def feed(self, raw: bytes) -> None:
@@ -223,7 +224,7 @@ class _Message:
             told = f"more than {self._most} bytes came without the answer (limits.wire_bytes)"
             raise Failure(FailureKind.PROTOCOL, told)
         self._buffer += raw
-        while not self.done and len(self._buffer) >= _LENGTH:
+        while len(self._buffer) >= _LENGTH:
             end = _LENGTH + int.from_bytes(self._buffer[:_LENGTH])
             if len(self._buffer) < end:
                 return
@@ -231,6 +232,11 @@ class _Message:
             del self._buffer[:end]
             if belongs(message, self._question):
                 self.answer, self.done = message, True
+                return
+            self._others += 1
+            if self._others > _OTHERS:
+                told = f"more than {_OTHERS} messages came that are not the answer"
+                raise Failure(FailureKind.PROTOCOL, told)
 
     def end(self) -> None:
         """Take in that the connection ended. Raises Failure."""
