@@ -10,10 +10,13 @@ import pytest
 from monitor.config import load
 from monitor.net.hop import IpFamily
 from monitor.net.tls import TlsVersion
+from monitor.probes import PROBES, Ask, Means
 from monitor.probes.dns import Transport
 from monitor.probes.talk import TalkStep
 from monitor.probes.templates import finished
 from monitor.probes.tls import StartTls
+from tests.conformance.servers import answering, cell_of, free_port, name_server
+from tests.net_fixtures import made_net
 
 ROOT = Path(__file__).parent.parent
 TENANTS = """\
@@ -154,3 +157,24 @@ def test_the_talk_of_the_documentation_is_read(checks, tmp_path):
 def test_the_last_values_are_filled_in_once():
     values = {"a": "{b}{{c}}", "b": "never"}
     assert finished("{a} {{a}} {other}", values) == "{b}{{c}} {a} {other}"
+
+
+@pytest.mark.parametrize("kind", ["tcp", "tls", "dns"])
+async def test_a_name_is_resolved_anew_where_that_is_asked_for(kind):
+    place = f"mail.example.test:{free_port()}"
+    options = {
+        "tcp": {"url": f"tcp://{place}"},
+        "tls": {"url": f"tls://{place}"},
+        "dns": {"domain": "www.example.test", "server": place},
+    }
+    cell = cell_of(kind, **options[kind])
+    async with (
+        name_server(answering("mail.example.test. 300 IN A 127.0.0.1")) as server,
+        made_net(nameservers=(server.place,)) as net,
+    ):
+        told = [
+            (await PROBES[kind].probe(cell, Ask("r1", 1.0, fresh), Means(net))).evidence.name_fresh
+            for fresh in (False, False, True)
+        ]
+    assert told == [True, False, True]
+    assert len(server.queries) == 2
