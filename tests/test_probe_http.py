@@ -92,7 +92,7 @@ async def test_a_probe_leaves_nothing_in_what_the_next_one_of_its_target_sends(n
     options = HttpOptions(server.url(), method="POST", body="a=1")
     cell = cell_of(server.url(), options)
     for _ in range(2):
-        result = await PROBES["http"].probe(cell, Ask("r1", 5.0), net)
+        result = await PROBES["http"].probe(cell, Ask("r1", 5.0), Means(net))
         assert result.outcome is Outcome.PASS
     first, followed, again, _ = server.requests
     assert (first.method, first.body, first.header("cookie")) == ("POST", b"a=1", None)
