@@ -22,7 +22,6 @@ import httpx
 
 from monitor.model import Cell, FailureKind, Outcome
 from monitor.net.hop import IpFamily, Wishes
-from monitor.net.network import Net
 from monitor.net.secret import Secret
 from monitor.net.texts import Template, Url
 from monitor.net.tls import DEFAULT_TLS, TlsSettings
@@ -171,13 +170,20 @@ async def look(cell: Cell, ask: Ask, means: Means, trace: Trace) -> Seen:
     if not isinstance(options, HttpOptions):
         raise TypeError(f"an http check has HttpOptions, not {type(options).__name__}")
     net = means.net
-    request = _request(options, cell.target.address)
+    request = request_of(options, cell.target.address)
     trace.asked = _asked(options.method, cell.target.address, net.redactor.text)
     began = net.clock.monotonic()
     response = await net.exchange(
         cell.vantage, request, trace, deadline=ask.deadline, wishes=options.wishes(ask.fresh)
     )
-    return _answered(options, response, net.clock.monotonic() - began, trace, net)
+    return answered(
+        options,
+        response,
+        net.clock.monotonic() - began,
+        trace,
+        redact=net.redactor.text,
+        evidence_bytes=net.limits.evidence_bytes,
+    )
 
 
 probe = asking(look)
@@ -188,7 +194,8 @@ def _asked(method: str, address: str, redact: Redact) -> str:
     return one_line(redact(f"{method} {address}"))
 
 
-def _request(options: HttpOptions, address: str) -> httpx.Request:
+def request_of(options: HttpOptions, address: str) -> httpx.Request:
+    """Make the request of a check for one of its targets, credentials included."""
     return httpx.Request(
         options.method, _url(address), headers=options.request_headers, content=options.content
     )
@@ -202,10 +209,16 @@ def _url(address: str) -> httpx.URL:
 # ------------------------------------------------------------------------ an answer
 
 
-def _answered(
-    options: HttpOptions, response: httpx.Response, elapsed: float, trace: Trace, net: Net
+def answered(
+    options: HttpOptions,
+    response: httpx.Response,
+    elapsed: float,
+    trace: Trace,
+    *,
+    redact: Redact,
+    evidence_bytes: int,
 ) -> Seen:
-    redact = net.redactor.text
+    """Say what an answer means to a check; its body is kept up to `evidence_bytes`, if not PASS."""
     answer = Answer(
         response.status_code, response.reason_phrase, response.headers, response.content, elapsed
     )
@@ -218,7 +231,7 @@ def _answered(
         status=answer.status,
         status_line=_status_line(response, redact),
         headers=_kept(response.headers, redact),
-        body="" if passed else excerpt(answer.text, net.limits.evidence_bytes, redact),
+        body="" if passed else excerpt(answer.text, evidence_bytes, redact),
     )
     return Seen(outcome, failure, told)
 

@@ -118,7 +118,7 @@ def asking(look: Look) -> ProbeFn:
         try:
             seen = await look(cell, ask, means, trace)
         except Exception as error:  # noqa: BLE001 - whatever happens is a Result
-            seen = _unanswered(error, trace, means.net.redactor.text)
+            seen = unanswered(error, trace, means.net.redactor.text)
         now = clock.now()
         return Result(
             id=ask.id,
@@ -158,7 +158,8 @@ def _warnings(trace: Trace, redact: Redact) -> tuple[str, ...]:
     return tuple(quoted(each, redact) for each in (*trace.warnings, *redirects))
 
 
-def _unanswered(error: Exception, trace: Trace, redact: Redact) -> Seen:
+def unanswered(error: Exception, trace: Trace, redact: Redact) -> Seen:
+    """Say what it means that asking ended in an error; see the head of this file."""
     if any(_is_shortage(each) for each in _chain(error)):
         message = f"the prober is out of descriptors or memory: {error}"
     elif isinstance(error, Failure):
