@@ -169,6 +169,12 @@ services:
     assert not [each for each in found if ENVIRON["TOKEN"] in each]
 
 
+def test_a_key_of_another_kind_is_no_key_here(mistakes):
+    [mistake] = mistakes(check_with("steps: []"))
+    assert mistake.startswith("6:9: services.crm.checks[0].steps: is not a known key; known are: ")
+    assert "cleanup_timeout" not in mistake
+
+
 def test_mistakes_come_in_the_order_of_the_file(mistakes):
     places = [tuple(map(int, each.split(":")[:2])) for each in mistakes("z: 1\na: 1\nm: 1\n")]
     assert places == sorted(places)

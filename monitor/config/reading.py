@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from monitor.config.kinds import ByKind
 from monitor.config.mistakes import Mistake, Path, spelled
-from monitor.config.shape import Document
+from monitor.config.shape import DEFAULT_KIND, Document
 from monitor.config.spelling import SHOWN_CHARS, shown
 from monitor.config.tree import Node, at, child, walk
 from monitor.config.variables import Substituted
@@ -33,6 +33,9 @@ _WANTED = {
 }
 _TELLING = 4
 """Shorter values than this are no secrets, and are part of too many words."""
+
+LACKING = "give one of "
+"""Begins what a mapping is told that lacks every one of some keys; not told where one was lost."""
 
 _UNKNOWN = "extra_forbidden"
 _MISSING = "missing"
@@ -91,8 +94,10 @@ def may_be_none(path: Path) -> bool:
     return of_list and path[0] in {"services", "controls"} and path[-2] in {"checks", "controls"}
 
 
-def known_keys(model: Any = Document, path: Path = ()) -> dict[Path, tuple[str, ...]]:
-    """The keys of every mapping a file may hold, by its path.
+def known_keys(
+    model: Any = Document, path: Path = (), kind: str | None = None
+) -> dict[Path, tuple[str, ...]]:
+    """The keys of every mapping a file may hold, by its path; of one `kind` only where given.
 
     A step is `*` for any name and `[]` for any position.
     """
@@ -102,16 +107,17 @@ def known_keys(model: Any = Document, path: Path = ()) -> dict[Path, tuple[str, 
         found[path] = tuple(fields)
         for key, field in fields.items():
             for part in (field.annotation, *field.metadata):
-                found |= known_keys(part, (*path, key))
+                found |= known_keys(part, (*path, key), kind)
         return found
     if isinstance(model, ByKind):
-        for each in model.models.values():
-            deeper = known_keys(each, path)
+        one = model.models.get(kind or "")
+        for each in model.models.values() if one is None else (one,):
+            deeper = known_keys(each, path, kind)
             found |= {k: tuple(dict.fromkeys(found.get(k, ()) + v)) for k, v in deeper.items()}
         return found
     step = {dict: ("*",), tuple: ("[]",)}.get(get_origin(model), ())
     for part in get_args(model):
-        found |= known_keys(part, (*path, *step))
+        found |= known_keys(part, (*path, *step), kind)
     return found
 
 
@@ -145,8 +151,8 @@ def _note(error: ErrorDetails, root: Node, findings: Findings) -> None:
             findings.add(path, f"is missing: add `{path[-1]}:`")
         findings.lost.add(path[:-1])
         return
-    for deeper, message in _messages(error, path):
-        if deeper in findings.lost:
+    for deeper, message in _messages(error, path, root):
+        if deeper in findings.lost or (message.startswith(LACKING) and findings.under(*deeper)):
             findings.lost.add(path)
             continue
         findings.add(deeper, message)
@@ -163,12 +169,12 @@ def _path(loc: Iterable[str | int], root: Node, last_is_absent: bool) -> Path:
     return (*path, steps[-1]) if absent else path
 
 
-def _messages(error: ErrorDetails, path: Path) -> list[tuple[Path, str]]:
+def _messages(error: ErrorDetails, path: Path, root: Node) -> list[tuple[Path, str]]:
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "value_error":
-        return _by_field(str(context["error"]), path)
+        return _by_field(str(context["error"]), path, root)
     if kind == _UNKNOWN:
-        return [(path, _unknown(path))]
+        return [(path, _unknown(path, root))]
     if kind == _NO_KIND:
         return [_kind_mistake(given, context, path)]
     if kind in _WANTED:
@@ -178,9 +184,9 @@ def _messages(error: ErrorDetails, path: Path) -> list[tuple[Path, str]]:
     return [(path, f"{shown(given)}: {error['msg']}")]
 
 
-def _by_field(message: str, path: Path) -> list[tuple[Path, str]]:
+def _by_field(message: str, path: Path, root: Node) -> list[tuple[Path, str]]:
     """What a core dataclass refuses, `field: reason; field: reason`, under each field."""
-    fields = _keys_at(path)
+    fields = _keys_at(path, root)
     starts = [m for m in re.finditer(r"(?:^|; )([a-z_]+): ", message) if m[1] in fields]
     if not starts or starts[0].start():
         return [(path, message)]
@@ -195,15 +201,19 @@ def _kind_mistake(given: Any, context: Mapping[str, Any], path: Path) -> tuple[P
     return (*path, "kind"), f"{shown(given['kind'])} is not one of: {kinds}"
 
 
-def _unknown(path: Path) -> str:
-    known = _keys_at(path[:-1])
+def _unknown(path: Path, root: Node) -> str:
+    known = _keys_at(path[:-1], root)
     near = difflib.get_close_matches(str(path[-1]), known, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"known are: {', '.join(known)}"
     return f"is not a known key; {hint}"
 
 
-def _keys_at(path: Path) -> tuple[str, ...]:
-    for known, keys in _known().items():
+def _keys_at(path: Path, root: Node) -> tuple[str, ...]:
+    """The keys of the mapping at a path, which are those of its kind if it is part of a kind."""
+    above = (at(root, path[:depth]) for depth in range(len(path), 0, -1))
+    found = (child(node, "kind") for node in above if node is not None)
+    kind = next((str(node.value) for node in found if node is not None), DEFAULT_KIND)
+    for known, keys in _known(kind).items():
         if len(known) == len(path) and all(map(_same_step, known, path)):
             return keys
     return ()
@@ -215,9 +225,9 @@ def _same_step(known: str | int, step: str | int) -> bool:
     )
 
 
-@functools.cache
-def _known() -> dict[Path, tuple[str, ...]]:
-    return known_keys()
+@functools.lru_cache(maxsize=64)
+def _known(kind: str) -> dict[Path, tuple[str, ...]]:
+    return known_keys(kind=kind)
 
 
 def _nearest(path: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import re2
 
@@ -18,16 +18,38 @@ class Pattern(Protocol):
 @lru_cache(maxsize=4096)
 def pattern(expression: str) -> Pattern:
     """Compile an expression, once per text. Raises ValueError with RE2's own reason."""
+    compiled: Pattern = _compiled(expression, captures=False)
+    return compiled
+
+
+@lru_cache(maxsize=1024)
+def capturing(expression: str) -> Any:
+    """Compile an expression with one group, whose text is wanted. Raises ValueError."""
+    compiled = _compiled(expression, captures=True)
+    if compiled.groups != 1:
+        raise ValueError(
+            f'regular expression "{expression}": has {compiled.groups} groups, but one says what '
+            "is wanted: write (?:...) for the others"
+        )
+    return compiled
+
+
+def captured(expression: str, text: str) -> str | None:
+    """Return what the one group of an expression holds in a text; None where it is not found."""
+    found = capturing(expression).search(text)
+    return None if found is None else found[1]
+
+
+def _compiled(expression: str, *, captures: bool) -> Any:
     options = re2.Options()
     options.log_errors = False
-    options.never_capture = True
+    options.never_capture = not captures
     try:
-        compiled: Pattern = re2.compile(expression, options)
+        return re2.compile(expression, options)
     except re2.error as error:
         reason = error.args[0] if error.args else error
         reason = reason.decode() if isinstance(reason, bytes) else reason
         raise ValueError(f'regular expression "{expression}": {reason}') from None
-    return compiled
 
 
 def first_match(expressions: tuple[str, ...], text: str) -> str | None:
