@@ -6,7 +6,7 @@ for a service. A new kind is a module with an options dataclass and a `Look`, an
 
 from __future__ import annotations
 
-from monitor.probes import http, journey
+from monitor.probes import http, journey, promql
 from monitor.probes.kind import Ask, Kind, Means, ProbeFn
 from monitor.probes.steps import JourneyOptions
 
@@ -15,4 +15,5 @@ __all__ = ["PROBES", "Ask", "Kind", "Means", "ProbeFn"]
 PROBES: dict[str, Kind] = {
     "http": Kind(http.HttpOptions, http.probe),
     "journey": Kind(JourneyOptions, journey.probe),
+    "promql": Kind(promql.PromqlOptions, promql.probe),
 }
