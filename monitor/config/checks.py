@@ -22,6 +22,7 @@ from monitor.config.targets import (
 from monitor.config.tree import at, names_under
 from monitor.model import CONTROL, MONITOR, EvidenceKind, Need, Rules
 from monitor.net.tls import DEFAULT_TLS, TlsSettings, context_for
+from monitor.probes import PROBES
 from monitor.probes.templates import Place
 
 SHARED_TARGET = "shared"
@@ -65,6 +66,10 @@ def _control_target(control: Kinded, path: Path, case: Case) -> None:
     if control.options.mutates:
         case.findings.add(
             path, f"{control.options.mutates} changes something, and a control must not"
+        )
+    if PROBES[control.kind].listens:
+        case.findings.add(
+            (*path, "kind"), f"a {control.kind} asks nobody: a control is reached from a vantage"
         )
     if not wanted:
         _options(control.kind, control.options, path, case)
@@ -125,6 +130,8 @@ def _check(
         case.findings.add(
             (*path, "real_users"), "is counted elsewhere and read here: write `evidence: passive`"
         )
+    if PROBES[check.kind].listens and check.own.evidence is not EvidenceKind.PASSIVE:
+        case.findings.add(path, f"a {check.kind} asks nobody: write `evidence: passive`")
     if check.options.mutates and check.own.evidence is not EvidenceKind.MUTATING:
         case.findings.add(
             path,

@@ -161,12 +161,27 @@ def _note(error: ErrorDetails, root: Node, findings: Findings) -> None:
 
 def _path(loc: Iterable[str | int], root: Node, last_is_absent: bool) -> Path:
     steps, node, path = list(loc), root, ()  # type: tuple[list[str | int], Node, Path]
+    tag: str | None = None
     for step in steps:
+        if tag is not None and step == tag:
+            # What pydantic puts there is the kind, though a key may be called the same.
+            tag = None
+            continue
         found = child(node, step)
         if found is not None:
             node, path = found, (*path, step)
+            tag = _kind_at(node) if _is_of_a_kind(path) else None
     absent = last_is_absent and (not path or path[-1] != steps[-1])
     return (*path, steps[-1]) if absent else path
+
+
+def _is_of_a_kind(path: Path) -> bool:
+    return may_be_none(path) or (len(path) == 2 and path[0] == "channels")
+
+
+def _kind_at(node: Node) -> str:
+    named = child(node, "kind")
+    return DEFAULT_KIND if named is None else str(named.value)
 
 
 def _messages(error: ErrorDetails, path: Path, root: Node) -> list[tuple[Path, str]]:

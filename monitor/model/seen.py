@@ -98,6 +98,17 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Beat:
+    """The last call that came in for a heartbeat.
+
+    `failed` is what the caller said went wrong, None when all was well.
+    """
+
+    at: datetime
+    failed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What one probe saw, with both clocks; may arrive late, twice or out of order.
 

@@ -6,13 +6,20 @@ for a service. A new kind is a module with an options dataclass and a `Look`, an
 
 from __future__ import annotations
 
-from monitor.probes import http, journey, promql
+from monitor.probes import heartbeat, http, journey, promql
 from monitor.probes.kind import Ask, Kind, Means, ProbeFn
 from monitor.probes.steps import JourneyOptions
 
 __all__ = ["PROBES", "Ask", "Kind", "Means", "ProbeFn"]
 
 PROBES: dict[str, Kind] = {
+    "heartbeat": Kind(
+        heartbeat.HeartbeatOptions,
+        heartbeat.probe,
+        address="beat",
+        schemes=(),
+        listens=True,
+    ),
     "http": Kind(http.HttpOptions, http.probe),
     "journey": Kind(JourneyOptions, journey.probe),
     "promql": Kind(promql.PromqlOptions, promql.probe),

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from monitor.model import Cell, Evidence, FailureKind, Outcome, Result
+from monitor.model import Beat, Cell, Evidence, FailureKind, Outcome, Result
 from monitor.net.failure import Failure, Unable
 from monitor.net.network import Net
 from monitor.net.trace import Trace
@@ -38,17 +38,6 @@ class Ask:
     id: str
     deadline: float
     fresh: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """The last call that came in for a heartbeat.
-
-    `failed` is what the caller said went wrong, None when all was well.
-    """
-
-    at: datetime
-    failed: str | None = None
 
 
 class Heartbeats(Protocol):
@@ -99,13 +88,15 @@ class Kind:
     `address` names the option that says what is asked; `schemes` are those it may begin with
     where it is a URL, none where it is a name. Options may say two things more of themselves, as
     properties: `mutates`, by what a probe changes something at its target ("" for nothing), and
-    `own_names`, the placeholders that the probe fills in by itself.
+    `own_names`, the placeholders that the probe fills in by itself. A kind that `listens` asks
+    nobody: it tells what came in from outside.
     """
 
     options: type
     probe: ProbeFn
     address: str = "url"
     schemes: tuple[str, ...] = ("http", "https")
+    listens: bool = False
 
 
 def asking(look: Look) -> ProbeFn:
