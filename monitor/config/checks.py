@@ -71,6 +71,7 @@ def _control_target(control: Kinded, path: Path, case: Case) -> None:
         case.findings.add(
             (*path, "kind"), f"a {control.kind} asks nobody: a control is reached from a vantage"
         )
+    _tls_files(control.options, path, case)
     if not wanted:
         _options(control.kind, control.options, path, case)
 
@@ -137,6 +138,7 @@ def _check(
             case.findings.add(
                 (*path, "tenants", index), f"no tenant is named `{name}`{near_words(name, known)}"
             )
+    _tls_files(check.options, path, case)
     if not tenant_places(check):
         _shared_target(check, path, case)
     elif not case.findings.under("tenants") and not case.findings.under(*path, "tenants"):
@@ -224,9 +226,13 @@ def _variables(wanted: Mapping[str, Place], tenants: Iterable[str], path: Path, 
 
 
 def _options(kind: str, options: Any, path: Path, case: Case) -> None:
-    """Where a target's options lead, and whether their files can be used."""
+    """Note where a target's options must not lead."""
     for place, url in urls_of(kind, options):
         check_url(url, (*path, *place), case, schemes_of(kind, place))
+
+
+def _tls_files(options: Any, path: Path, case: Case) -> None:
+    """Note which files for TLS cannot be used; that they can be read is known."""
     tls: TlsSettings | None = getattr(options, "tls", None)
     if tls is not None and tls != DEFAULT_TLS and not case.findings.under(*path, "tls"):
         try:

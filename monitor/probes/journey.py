@@ -169,7 +169,13 @@ class Run:
         missing = self._captured(step, response)
         size = self._net.limits.evidence_bytes
         seen = http.answered(
-            options, response, elapsed, trace, redact=self._redact, evidence_bytes=size
+            options,
+            response,
+            elapsed,
+            trace,
+            at=self._net.clock.now().at,
+            redact=self._redact,
+            evidence_bytes=size,
         )
         if not missing or seen.outcome is not Outcome.PASS:
             return seen

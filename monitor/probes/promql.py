@@ -247,6 +247,6 @@ def _condition(text: str) -> jsonpath.Condition:
         condition = jsonpath.parse(f"$ {text}")
     except ValueError:
         condition = None
-    if condition is None or condition.length or isinstance(condition.literal, str | bool | None):
+    if condition is None or condition.length or type(condition.literal) not in (int, float):
         raise ValueError(f'"{text}" is no condition: write == != < <= > >= and a number')
     return condition
