@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -335,6 +335,38 @@ async def test_no_captured_value_cookie_or_secret_is_told(net, server):
         assert secret not in told(result)
     assert result.evidence.body == "for ***, ***, ***: 42 ***"
     assert result.evidence.asked == f"GET {server.url('')}/x?t={{token}}&p={{password}}"
+
+
+@given(st.text(max_size=60) | st.sampled_from([".", "..", "../x", "%2e", "{{a}}", "{id}", "é"]))
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+async def test_whatever_a_server_gives_is_its_own_fault_and_stays_in_its_place(net, value):
+    reply = Reply(body=json.dumps({"id": value}).encode())
+    async with http_server({"/": reply}) as server:
+        result = await travelled(
+            net,
+            server.url(""),
+            step("give", capture=ID),
+            step(
+                "take",
+                "/in/{id}/place?q={id}",
+                headers={"X-Id": "{id}", "Content-Type": "application/json"},
+                method="POST",
+                changes=False,
+                body='{"id": "{id}"}',
+                expect=Expect(status=(404,)),
+            ),
+        )
+        taken = [each for each in server.requests if each.method == "POST"]
+    assert result.outcome in {Outcome.PASS, Outcome.FAIL}, told(result)
+    assert (result.failure is FailureKind.STEP) == (result.outcome is Outcome.FAIL)
+    assert bool(taken) == (result.outcome is Outcome.PASS)
+    for request in taken:
+        path, _, query = request.path.partition("?")
+        assert [unquote(each) for each in path.split("/")] == ["", "in", value, "place"]
+        assert unquote(query) == f"q={value}"
+        assert json.loads(request.body) == {"id": value}
 
 
 # ------------------------------------------------------------------------ changing something

@@ -16,7 +16,7 @@ import httpx
 from monitor.probes import jsonpath
 from monitor.probes.assertions import mistakes, raise_all
 from monitor.probes.patterns import captured, capturing
-from monitor.probes.templates import filled
+from monitor.probes.templates import completed
 from monitor.probes.text import decoded
 
 _VALUE_CHARS = 4096
@@ -51,9 +51,9 @@ def found_in(response: httpx.Response, capture: Capture) -> str:
 
 
 def filled_in(body: str, values: Mapping[str, str], content_type: str) -> str:
-    """Return a body with its places filled in; those without a value stay."""
+    """Return a body as it is sent, with its places filled in; those without a value stay."""
     spelled = _SPELLINGS[_form_of(content_type)]
-    return filled(body, {name: spelled(value) for name, value in values.items()})
+    return completed(body, {name: spelled(value) for name, value in values.items()})
 
 
 def body_text(response: httpx.Response) -> str:

@@ -36,13 +36,13 @@ from monitor.net.failure import Failure, Unable
 from monitor.net.redaction import Redactor
 from monitor.net.redirects import is_redirect, next_request, origin
 from monitor.net.secret import Secret
+from monitor.net.texts import Template
 from monitor.net.trace import Phase, Trace
 from monitor.probes import http
 from monitor.probes.captures import body_text, filled_in, found_in
-from monitor.probes.http import HttpOptions
 from monitor.probes.kind import Ask, Means, Seen, asking, unanswered
 from monitor.probes.steps import IDEMPOTENCY_KEY, JourneyOptions, JourneyStep
-from monitor.probes.templates import filled
+from monitor.probes.templates import completed, filled, places
 from monitor.probes.text import excerpt, one_line
 
 _LEADING = re.compile(r"\{([A-Za-z0-9_-]+)\}")
@@ -158,13 +158,13 @@ class Run:
         return seen
 
     async def _answered(self, n: int, step: JourneyStep, trace: Trace, until: float) -> Seen:
-        url = self._url(step)
-        options = self._request(n, step, url)
+        options = self._options.requests[n]
+        request = self._request(n, step, self._url(step))
         began = self._now()
         if began >= until:
             raise Failure(FailureKind.TIMEOUT, "no time was left for it")
         self._changed = self._changed or bool(options.mutates)
-        response = await self._exchanged(step, options, url, trace, until)
+        response = await self._exchanged(n, request, trace, until)
         elapsed = self._now() - began
         missing = self._captured(step, response)
         size = self._net.limits.evidence_bytes
@@ -185,12 +185,12 @@ class Run:
         return Seen(Outcome.FAIL, FailureKind.STEP, told)
 
     async def _exchanged(
-        self, step: JourneyStep, options: HttpOptions, url: httpx.URL, trace: Trace, until: float
+        self, n: int, request: httpx.Request, trace: Trace, until: float
     ) -> httpx.Response:
         """Send a step's request, and follow redirects with the journey's own cookies."""
-        request = http.request_of(options, str(url))
+        url = request.url
         self._cookies.set_cookie_header(request)
-        wishes = options.wishes(self._ask.fresh and url.host not in self._hosts)
+        wishes = self._options.requests[n].wishes(self._ask.fresh and url.host not in self._hosts)
         self._hosts.add(url.host)
         if origin(url) != origin(self._base):
             wishes = wishes.elsewhere()
@@ -200,7 +200,7 @@ class Run:
             )
             self._cookies.extract_cookies(response)
             self._hide(each.value or "" for each in self._cookies.jar if _telling(each.value))
-            if not step.follow_redirects or not is_redirect(response):
+            if not self._options.steps[n].follow_redirects or not is_redirect(response):
                 return response
             # The jar knows better by now which cookies there are.
             response.request.headers.pop("cookie", None)
@@ -222,6 +222,8 @@ class Run:
             start, text = self._values[leading[1]], text[leading.end() :]
         elif text.startswith("/"):
             start = self._cell.target.address.rstrip("/")
+        if any(self._values.get(name) in {".", ".."} for name in places(text, is_url=True)):
+            raise Failure(FailureKind.STEP, "what was captured leads upwards")
         try:
             url = self._base.join(start + filled(text, encoded))
             known = url.scheme in ("http", "https") and origin(url) in self._origins
@@ -231,18 +233,22 @@ class Run:
             raise Failure(FailureKind.STEP, "what was captured leads to another origin")
         return url
 
-    def _request(self, n: int, step: JourneyStep, url: httpx.URL) -> HttpOptions:
+    def _request(self, n: int, step: JourneyStep, url: httpx.URL) -> httpx.Request:
+        """The request of a step. Raises Failure where a captured value cannot be part of it."""
         options = self._options.requests[n]
-        headers = {name: filled(text, self._values) for name, text in step.headers.items()}
-        named = {name.lower(): value for name, value in headers.items()}
-        if options.mutates and "idempotency-key" not in named:
-            headers["Idempotency-Key"] = self._values[IDEMPOTENCY_KEY]
-        changes: dict[str, object] = {"headers": headers}
-        if step.body is not None:
-            changes["body"] = filled_in(step.body, self._values, named.get("content-type", ""))
+        own = {name: completed(text, self._values) for name, text in step.headers.items()}
+        if not all(value.isascii() for value in own.values()):
+            raise Failure(FailureKind.STEP, "what was captured cannot stand in a header")
+        headers = options.request_headers.copy()
         if origin(url) != origin(self._base):
-            changes |= {"bearer": None, "basic": None}
-        return replace(options, **changes)  # type: ignore[arg-type]  # its fields
+            headers.pop("authorization", None)
+        if options.mutates:
+            headers["Idempotency-Key"] = self._values[IDEMPOTENCY_KEY]
+        headers.update(own)
+        body = step.body
+        if body is not None:
+            body = Template(filled_in(body, self._values, headers.get("content-type", "")))
+        return httpx.Request(step.method, url, headers=headers, content=body)
 
     def _shown(self, step: JourneyStep) -> str:
         """What a step asks, with its places as they stand."""
