@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -11,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from monitor.model import FailureKind
+from monitor.model import FailureKind, Phases
 from monitor.net.secret import Secret
 from monitor.probes import jsonpath
 from monitor.probes.assertions import Answer, Expect, broken, expects_status
 from monitor.probes.http import BasicAuth, HttpOptions
 from monitor.probes.patterns import pattern
 from monitor.probes.text import decoded, excerpt, one_line, quoted
+
+NOW = datetime(2029, 1, 1, tzinfo=UTC)
 
 
 def as_is(text):
@@ -29,7 +32,8 @@ def without_hunter2(text):
 
 
 def answer(body=b"", status=200, reason="OK", headers=(), elapsed=0.1):
-    return Answer(status, reason, httpx.Headers(list(headers)), body, elapsed)
+    headers = httpx.Headers(list(headers))
+    return Answer(status, reason, headers, body, elapsed, "HTTP/1.1", "", Phases(), None, NOW)
 
 
 def messages(expect, seen, redact=as_is):
@@ -238,9 +242,9 @@ def test_many_values_found_are_cut_short():
     [
         ("", "a path begins with $"),
         ("status == 1", "a path begins with $"),
-        ("$.a", "expected == != < <= > >= with a value, or exists, after $.a"),
-        ("$.a = 1", "expected == != < <= > >= with a value, or exists, after $.a"),
-        ("$.a existsnot", "expected == != < <= > >= with a value, or exists, after $.a"),
+        ("$.a", "expected == != < <= > >= =~ !~ in with a value, or exists, after $.a"),
+        ("$.a = 1", "expected == != < <= > >= =~ !~ in with a value, or exists, after $.a"),
+        ("$.a existsnot", "expected == != < <= > >= =~ !~ in with a value, or exists, after $.a"),
         ("$.aexists exists exists", "or exists, after $.aexists"),
         ("$..a exists", "cannot read the path from ..a exists"),
         ("$.a[ exists", "cannot read the path from [ exists"),

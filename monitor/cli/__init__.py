@@ -8,6 +8,7 @@ ISO 8601 and UTC. What people read goes to standard output, what went wrong to s
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -49,6 +50,9 @@ ConfigOption = Annotated[
     typer.Option("--config", "-c", envvar="MONITOR_CONFIG", help="The configuration to use."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+UrlOption = Annotated[
+    str | None, typer.Option(metavar="URL", help="What is watched of it; '' leaves it out.")
+]
 DEFAULT_CONFIG = Path("checks.yaml")
 
 
@@ -100,6 +104,53 @@ def estate() -> None:
     from monitor.cli.standing import serve_estate  # noqa: PLC0415 - as above
 
     raise typer.Exit(serve_estate())
+
+
+@app.command()
+def init(  # noqa: PLR0917 - each is an option of the command line
+    crm: UrlOption = None,
+    sites: UrlOption = None,
+    website: UrlOption = None,
+    orders: UrlOption = None,
+    tenant: Annotated[
+        list[str] | None, typer.Option("--tenant", help="A name for {tenant}; repeatable.")
+    ] = None,
+    control: Annotated[
+        list[str] | None, typer.Option("--control", help="An unrelated place; three or more.")
+    ] = None,
+    pager_url: Annotated[
+        str, typer.Option("--pager-url", help="Where on-call is paged; else all goes to the log.")
+    ] = "",
+    allow_private: Annotated[
+        list[str] | None,
+        typer.Option("--allow-private", metavar="CIDR", help="A private network; repeatable."),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", help="The file to write.")] = DEFAULT_CONFIG,
+    force: Annotated[bool, typer.Option("--force", help="Write over the file.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a first configuration of a few URLs, each probed once; asks for those not given."""
+    from monitor.cli import beginning, first_file  # noqa: PLC0415 - only this command needs them
+
+    given = {"crm": crm, "sites": sites, "website": website, "orders": orders}
+    wanted = first_file.Wanted(
+        {name: url.strip() for name, url in given.items() if url is not None},
+        tuple(tenant or ()),
+        tuple(allow_private or ()),
+        tuple(control or ()),
+        pager_url.strip(),
+    )
+    lines = ERR if as_json else OUT
+    ask = beginning.somebody()
+    tell = functools.partial(lines.print, markup=False)
+    try:
+        begun = beginning.begun(wanted, output, force=force, ask=ask, tell=tell, clock=real_clock())
+    except beginning.Unwanted as error:
+        _mistaken(str(error))
+    except ConfigError as error:
+        _refuse(error)
+    if as_json:
+        _print_json(begun)
 
 
 @app.command("check-config")

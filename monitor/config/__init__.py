@@ -17,7 +17,7 @@ names for secrets. No message shows a secret or the value of a variable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,11 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     `environ` is where `${NAME}` is looked up. Secret files are found relative to the file.
     """
     root, flaws = _parsed(path, environ)
+    return of_tree(path, root, flaws)
+
+
+def of_tree(path: Path, root: tree.Node, flaws: Sequence[tree.Flaw] = ()) -> Config:
+    """The configuration of a file that was read into a tree. Raises ConfigError as `load` does."""
     findings = reading.Findings(str(path), root)
     for flaw in flaws:
         findings.add(flaw.path, flaw.message, flaw.place)

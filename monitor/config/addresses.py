@@ -26,15 +26,16 @@ def url_mistake(
     """
     try:
         parsed = httpx.URL(url)
+        host = parsed.host  # decodes an internationalised name, which may be none
     except (httpx.InvalidURL, ValueError):
         return "is no URL: write http://host/path or https://host/path"
     if parsed.scheme not in schemes:
         return f"must begin with {' or '.join(f'{each}://' for each in schemes)}"
-    if not parsed.host:
+    if not host:
         return "names no host: write http://host/path or https://host/path"
     if parsed.userinfo:
         return "holds a user or password: give them as `basic:` or `bearer:`"
-    return _host_mistake(parsed.host, allow)
+    return _host_mistake(host, allow)
 
 
 def _host_mistake(host: str, allow: Sequence[IPv4Network | IPv6Network]) -> str | None:

@@ -10,6 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
+import httpx
 from sqlalchemy.engine import make_url
 
 from monitor.almanac import OfficialList
@@ -257,8 +258,8 @@ def _secrets(made: Any, document: Document, root: Node) -> Iterator[Secret]:
     if password:
         yield Secret(str(password))
     for vantage in document.vantages.values():
-        if vantage.proxy is not None and (userinfo := make_url(vantage.proxy)).password:
-            yield Secret(str(userinfo.password))
+        if vantage.proxy is not None and (proxy := httpx.URL(vantage.proxy)).password:
+            yield Secret(proxy.password)
     for _, node in crosschecks.sensitive_headers(root):
         if isinstance(node.value, Substituted):
             yield from (Secret(each) for each in node.value.values if each)

@@ -6,8 +6,10 @@ day it is read. A date outside of them is an error when it is asked for, never "
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import holidays
@@ -25,13 +27,10 @@ _DIVISIONS = {"GB": "ENG", "UK": "ENG"}
 
 def calendar(shape: CalendarShape) -> Calendar:
     """The calendar of a valid section."""
-    found = holidays.country_holidays(
-        shape.country, subdiv=_division(shape), years=range(FIRST_YEAR, LAST_YEAR + 1)
-    )
     return Calendar(
         zone=shape.time_zone,
         weekly=tuple(getattr(shape.hours, day) for day in DAYS),
-        holidays=dict(sorted(found.items())),
+        holidays=dict(_holidays(shape.country, _division(shape))),
         extra_closed=dict(shape.extra_closed),
         extra_open=dict(shape.extra_open),
         first_year=FIRST_YEAR,
@@ -60,13 +59,13 @@ def mistakes(shape: CalendarShape) -> Iterator[tuple[tuple[str, ...], str]]:
     if not any(getattr(shape.hours, day) for day in DAYS):
         yield ("hours",), "support never opens: name the hours of at least one day"
     for key, dates in (("extra_closed", shape.extra_closed), ("extra_open", shape.extra_open)):
-        for date in dates:
-            if not FIRST_YEAR <= date.year <= LAST_YEAR:
+        for day in dates:
+            if not FIRST_YEAR <= day.year <= LAST_YEAR:
                 covered = f"{FIRST_YEAR} to {LAST_YEAR}"
-                yield (key, str(date)), f"is outside the years the calendar covers: {covered}"
+                yield (key, str(day)), f"is outside the years the calendar covers: {covered}"
     yield from _official_mistakes(shape.official)
-    for date in shape.extra_closed.keys() & shape.extra_open.keys():
-        yield ("extra_open", str(date)), "is in extra_closed too: remove one of them"
+    for day in shape.extra_closed.keys() & shape.extra_open.keys():
+        yield ("extra_open", str(day)), "is in extra_closed too: remove one of them"
 
 
 def _official_mistakes(found: OfficialList | None) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -75,6 +74,12 @@ def _official_mistakes(found: OfficialList | None) -> Iterator[tuple[tuple[str, 
         yield ("official",), f"{given}: write one of them"
     if found is not None and not found.division:
         yield ("official", "division"), f"is empty: write {ENGLAND_AND_WALES}, or leave it out"
+
+
+@functools.lru_cache(maxsize=16)
+def _holidays(country: str, division: str | None) -> tuple[tuple[date, str], ...]:
+    years = range(FIRST_YEAR, LAST_YEAR + 1)
+    return tuple(sorted(holidays.country_holidays(country, subdiv=division, years=years).items()))
 
 
 def _division(shape: CalendarShape) -> str | None:

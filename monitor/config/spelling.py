@@ -263,7 +263,7 @@ def leaf(cls: type) -> Any:
 
 def fields_of(cls: type) -> dict[str, Any]:
     """The fields of a core dataclass as `create_model` takes them, twins of secrets included."""
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     made: dict[str, Any] = {}
     for each in dataclasses.fields(cls):
         if _is_secret(hints[each.name]):
@@ -277,7 +277,7 @@ def fields_of(cls: type) -> dict[str, Any]:
 
 def instance(cls: type, shape: Shape) -> Any:
     """The core dataclass of what was read. Raises ValueError with what the class refuses."""
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     values: dict[str, Any] = {}
     for each in dataclasses.fields(cls):
         value = getattr(shape, attribute(each.name))
@@ -300,6 +300,15 @@ def one_secret(key: str, direct: Secret | None, file: Secret | None, required: b
     if required and direct is None and file is None:
         raise ValueError(f"{key}: is missing: write `{key}: ${{NAME}}` or `{key}_file: path`")
     return direct or file
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    """What `get_type_hints` finds: it compiles each annotation anew, and costs more than the rest.
+
+    Only to be read.
+    """
+    return get_type_hints(cls)
 
 
 def _default(each: Field[Any]) -> Any:

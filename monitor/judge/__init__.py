@@ -84,9 +84,15 @@ class Thought:
     changes: tuple[Change, ...] = ()
 
 
+_NOTHING = Thought()
+"""What nearly every event leads to."""
+
+
 def think(mind: Mind, event: detection.Event, now: Now) -> Thought:
     """Take in one event at `now`."""
     actions = detection.step(mind.detection, event, now.mono)
+    if not actions and not isinstance(event, detection.Tick):
+        return _NOTHING
     probes = tuple(action for action in actions if isinstance(action, Probe))
     changes: list[Change] = []
     for action in actions:

@@ -94,6 +94,8 @@ class Metrics:
             for f in of_type[FamilyType.HISTOGRAM]
         }
         self._cells = CellLines()
+        self._probed: dict[tuple[str, ...], Counter] = {}
+        self._lateness = self._histograms["monitor_probe_lateness_seconds"]
         self._healthy: dict[str, bool] = {}
         self._gauges["monitor_build_info"].labels(__version__).set(1)
         self._gauges["monitor_config_last_reload_successful"].set(1)
@@ -128,9 +130,12 @@ class Metrics:
 
         An INVALID result is only counted: it tells nothing of the cell.
         """
-        kind = result.failure or _NO_KIND
-        self._counters["monitor_probes_total"].labels(cell.key.service, result.outcome, kind).inc()
-        self._histograms["monitor_probe_lateness_seconds"].observe(max(lateness, 0.0))
+        ended = (cell.key.service, result.outcome, result.failure or _NO_KIND)
+        counter = self._probed.get(ended)
+        if counter is None:
+            counter = self._probed[ended] = self._counters["monitor_probes_total"].labels(*ended)
+        counter.inc()
+        self._lateness.observe(max(lateness, 0.0))
         if result.outcome is not Outcome.INVALID:
             self._cells.show(cell, result)
 

@@ -8,6 +8,7 @@ same in the text format and in OpenMetrics.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from prometheus_client.utils import floatToGoString
 
@@ -25,21 +26,28 @@ class CellLines:
 
     def __init__(self) -> None:
         self._lines: dict[str, dict[CellKey, bytes]] = {f.name: {} for f in PROBE_FAMILIES}
+        self._labels: dict[CellKey, _Labels] = {}
 
     def show(self, cell: Cell, result: Result) -> None:
         """Replace the lines of a cell; what the result does not tell, the cell no longer shows."""
+        key = cell.key
         readings = _readings(cell, result)
+        labels = self._labels.get(key)
+        if labels is None:
+            labels = self._labels[key] = _labels(key)
         for family, lines in self._lines.items():
             if family in readings:
-                lines[cell.key] = _rendered(family, cell.key, readings[family])
-            else:
-                lines.pop(cell.key, None)
+                lines[key] = _rendered(family, labels, readings[family])
+            elif key in lines:
+                del lines[key]
 
     def keep(self, keys: Collection[CellKey]) -> None:
         """Drop the lines of every other cell."""
         for lines in self._lines.values():
             for key in lines.keys() - keys:
                 del lines[key]
+        for key in self._labels.keys() - keys:
+            del self._labels[key]
 
     def render(self) -> bytes:
         """All lines, grouped by family with its help and type."""
@@ -75,15 +83,29 @@ def _readings(cell: Cell, result: Result) -> dict[str, list[tuple[str, float]]]:
     return readings
 
 
-def _rendered(family: str, key: CellKey, readings: Sequence[tuple[str, float]]) -> bytes:
-    """The lines of one cell in one family; labels stand in alphabetical order."""
+class _Labels(NamedTuple):
+    """The labels of a cell, in alphabetical order: those before an extra one, and those after."""
+
+    head: str
+    tail: str
+
+
+def _labels(key: CellKey) -> _Labels:
     service, check, target, vantage = map(_escaped, key)
-    head = f'{family}{{check="{check}",'
-    tail = f'service="{service}",target="{target}",vantage="{vantage}"}}'
-    return "".join(f"{head}{extra}{tail} {_number(value)}\n" for extra, value in readings).encode()
+    tail = f'service="{service}",target="{target}",vantage="{vantage}"}} '
+    return _Labels(f'{{check="{check}",', tail)
+
+
+def _rendered(family: str, labels: _Labels, readings: Sequence[tuple[str, float]]) -> bytes:
+    """The lines of one cell in one family."""
+    head, tail = labels
+    lines = [f"{family}{head}{extra}{tail}{_number(value)}\n" for extra, value in readings]
+    return "".join(lines).encode()
 
 
 def _number(value: float) -> str:
+    if 1e-4 <= value < 1e6:
+        return repr(value)  # as the library writes it, which takes a while to come to that
     text: str = floatToGoString(value)  # type: ignore[no-untyped-call]  # untyped in the library
     return text
 

@@ -70,15 +70,21 @@ class Answer:
         self._decoded = self._until_close = False
 
     def feed(self, raw: bytes) -> None:
-        """Take in what arrived. Raises Failure."""
+        """Take in what arrived. Raises Failure.
+
+        What is over the limit counts only while the answer goes on: pieces decide nothing.
+        """
+        room = self._limits.wire_bytes - self._received
         self._received += len(raw)
-        if self._received > self._limits.wire_bytes:
-            raise _broken(f"the answer is longer than {self._limits.wire_bytes} bytes on the wire")
+        within, over = raw[:room], raw[room:]
         if self._parser is not None:
-            self._parse(raw)
+            self._parse(within)
         else:
-            self._buffer += raw
+            self._buffer += within
             self._read_heads()
+        if over and not self.done:
+            raise _broken(f"the answer is longer than {self._limits.wire_bytes} bytes on the wire")
+        self.rest += over
 
     def end(self) -> None:
         """Take in that the connection ended. Raises Failure(RESET) unless that ends the answer."""
@@ -89,12 +95,17 @@ class Answer:
     def response(self, request: httpx.Request) -> httpx.Response:
         """Make the response, its body read and decoded; what spoke of the coding is dropped.
 
+        The coding is left in the extension "coding", "" where there was none.
         Raises Failure(PROTOCOL) when a coded body ends early.
         """
         body = self._body.finish() if self._body is not None else b""
         self._parser = None  # it refers back here, and the two would wait for the collector
         headers = self._headers
+        coding = b""
         if self._decoded:
+            coding = b", ".join(
+                value for name, value in headers if name.lower() == b"content-encoding"
+            )
             spoken_for = (b"content-encoding", b"content-length")
             headers = [each for each in headers if each[0].lower() not in spoken_for]
         response = httpx.Response(
@@ -105,9 +116,12 @@ class Answer:
             extensions={
                 "http_version": b"HTTP/1." + self._version,
                 "reason_phrase": self.reason.encode("ascii", "replace"),
+                "coding": coding.decode("latin-1"),
             },
         )
-        response.read()
+        # It is read already: to read it again, piece by piece, would cost as much as parsing it.
+        response._content = body  # noqa: SLF001 - as `read` leaves it
+        response.is_stream_consumed = response.is_closed = True
         return response
 
     # ------------------------------------------------------------------ heads

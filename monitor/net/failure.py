@@ -20,6 +20,10 @@ class Failure(httpx.TransportError):
         self.kind = kind
 
 
+class TurnedAway(Exception):  # noqa: N818 - named for what happened
+    """The monitor itself is not let in, so nothing is known of the target; the message says why."""
+
+
 class Unable(Exception):  # noqa: N818 - named for what happened
     """What is asked cannot be done from here, whatever the target is like; the message says why."""
 

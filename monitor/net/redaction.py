@@ -10,13 +10,16 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
 from monitor.net.secret import Secret
 
 _MASK = "***"
+_LEARNT = 64
 _CREDENTIALS = re.compile(r"\b(Bearer|Basic) +[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE)
+_SHORTEST_CREDENTIALS = len("Basic ") + 16
 _USER_IN_URL = re.compile(r"://[^/\s@?#]{1,256}@")
 _SECRET_HEADERS = frozenset(
     {
@@ -32,19 +35,29 @@ _SECRET_HEADERS = frozenset(
 
 
 class Redactor:
-    """Knows the secrets, and takes them out."""
+    """Knows the secrets, and takes them out.
+
+    Those of the configuration are known for good, and of those that come later the last ones.
+    """
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
-        spellings = {each for secret in secrets for each in _spellings(secret.reveal())}
-        longest_first = sorted(spellings, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, longest_first))) if spellings else None
+        self._given = tuple(secrets)
+        self._learnt: deque[Secret] = deque(maxlen=_LEARNT)
+        self._known = _any_of(self._given)
+
+    def learn(self, secret: Secret) -> None:
+        """Know one more secret, such as an access token."""
+        if secret not in self._learnt:
+            self._learnt.append(secret)
+            self._known = _any_of((*self._given, *self._learnt))
 
     def text(self, text: str) -> str:
         """Return the text with `***` in place of every secret."""
         if self._known is not None:
             text = self._known.sub(_MASK, text)
-        text = _CREDENTIALS.sub(rf"\1 {_MASK}", text)
-        return _USER_IN_URL.sub(f"://{_MASK}@", text)
+        if len(text) >= _SHORTEST_CREDENTIALS:
+            text = _CREDENTIALS.sub(rf"\1 {_MASK}", text)
+        return _USER_IN_URL.sub(f"://{_MASK}@", text) if "@" in text else text
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """Return the headers in order; those made to carry credentials keep only their name."""
@@ -52,6 +65,12 @@ class Redactor:
             (name, _MASK if name.lower() in _SECRET_HEADERS else self.text(value))
             for name, value in headers
         )
+
+
+def _any_of(secrets: Iterable[Secret]) -> re.Pattern[str] | None:
+    spellings = {each for secret in secrets for each in _spellings(secret.reveal())}
+    longest_first = sorted(spellings, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first))) if spellings else None
 
 
 def _spellings(secret: str) -> Iterator[str]:

@@ -58,10 +58,11 @@ def _location(response: httpx.Response) -> httpx.URL:
     location = response.headers["location"]
     try:
         url = response.request.url.join(location).copy_with(userinfo=b"", fragment=None)
+        host = url.host  # decodes an internationalised name, which may be none
     except (httpx.InvalidURL, ValueError) as error:
         message = f'the redirect leads to no URL: "{shown(location)}"'
         raise Failure(FailureKind.PROTOCOL, message) from error
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not host:
         raise _refused("neither http nor https", url)
     if url.scheme == "http" and response.request.url.scheme == "https":
         raise _refused("http from https", url)

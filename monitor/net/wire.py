@@ -8,6 +8,7 @@ task and no timer here: `attend` waits on one future, and whoever calls it bring
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -45,8 +46,8 @@ async def connected(address: str, port: int, source: str | None) -> Wire:
     try:
         if source is not None:
             _bind(sock, source)
+        await _reach(sock, address, port)
         loop = asyncio.get_running_loop()
-        await loop.sock_connect(sock, (address, port))
         _, wire = await loop.create_connection(Wire, sock=sock)
     except OSError as error:
         sock.close()
@@ -55,6 +56,27 @@ async def connected(address: str, port: int, source: str | None) -> Wire:
         sock.close()
         raise
     return wire
+
+
+async def _reach(sock: socket.socket, address: str, port: int) -> None:
+    """Connect a socket that does not block; the loop's own way costs twice as much. OSError."""
+    number = sock.connect_ex((address, port))
+    if number == errno.EINPROGRESS:
+        loop = asyncio.get_running_loop()
+        settled = loop.create_future()
+        loop.add_writer(sock, _settle, settled)
+        try:
+            await settled
+        finally:
+            loop.remove_writer(sock)
+        number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if number:
+        raise OSError(number, os.strerror(number))
+
+
+def _settle(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 def _bind(sock: socket.socket, source: str) -> None:

@@ -16,15 +16,16 @@ import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property, lru_cache
 
 import httpx
 
 from monitor.model import Cell, FailureKind, Outcome
 from monitor.net.hop import IpFamily, Wishes
-from monitor.net.network import Net
+from monitor.net.oauth2 import OAuth2
 from monitor.net.secret import Secret
-from monitor.net.texts import Template, Url
+from monitor.net.texts import FileText, Template, Url
 from monitor.net.tls import DEFAULT_TLS, TlsSettings
 from monitor.net.trace import Trace
 from monitor.probes.assertions import (
@@ -92,7 +93,8 @@ class HttpOptions:
     Raises ValueError naming every field that makes no sense.
 
     url: may hold {placeholders} of a tenant; a target's own URL is `Target.address`.
-    bearer, basic: credentials, at most one of them.
+    body_file: the text of a file, sent as it is.
+    bearer, basic, oauth2: credentials, at most one of them.
     tls, ip_family: how to connect.
     changes: whether asking changes something; by default every method but GET, HEAD and OPTIONS
         does. What changes something is asked of canary tenants only.
@@ -107,7 +109,9 @@ class HttpOptions:
     method: str = "GET"
     headers: Mapping[str, Template] = field(default_factory=dict)
     body: Template | None = None
+    body_file: FileText | None = None
     bearer: Secret | None = None
+    oauth2: OAuth2 | None = None
     basic: BasicAuth | None = None
     follow_redirects: bool = True
     tls: TlsSettings = DEFAULT_TLS
@@ -128,9 +132,14 @@ class HttpOptions:
         )
 
     @cached_property
+    def requests(self) -> dict[str, httpx.Request]:
+        """The requests made so far, by the address of their target; making one is dear."""
+        return {}
+
+    @cached_property
     def content(self) -> str | None:
         """The body of every request."""
-        return None if self.body is None else finished(self.body)
+        return self.body_file if self.body is None else finished(self.body)
 
     @property
     def mutates(self) -> str:
@@ -156,6 +165,8 @@ class HttpOptions:
     def request_headers(self) -> httpx.Headers:
         """The headers every request of this check carries, credentials included."""
         headers = httpx.Headers(_DEFAULT_HEADERS)
+        if self.expect.coding is not None:
+            headers["accept-encoding"] = self.expect.coding.value
         headers.update({name: finished(text) for name, text in self.headers.items()})
         if self.bearer is not None:
             headers["authorization"] = f"Bearer {self.bearer.reveal()}"
@@ -171,13 +182,51 @@ async def look(cell: Cell, ask: Ask, means: Means, trace: Trace) -> Seen:
     if not isinstance(options, HttpOptions):
         raise TypeError(f"an http check has HttpOptions, not {type(options).__name__}")
     net = means.net
-    request = _request(options, cell.target.address)
     trace.asked = _asked(options.method, cell.target.address, net.redactor.text)
     began = net.clock.monotonic()
-    response = await net.exchange(
-        cell.vantage, request, trace, deadline=ask.deadline, wishes=options.wishes(ask.fresh)
+    if options.oauth2 is None:
+        request = request_of(options, cell.target.address)
+        response = await net.exchange(
+            cell.vantage, request, trace, deadline=ask.deadline, wishes=options.wishes(ask.fresh)
+        )
+    else:
+        response = await _with_token(options, options.oauth2, (cell, ask, means), trace)
+    now = net.clock.now()
+    return answered(
+        options,
+        response,
+        now.mono - began,
+        trace,
+        at=now.at,
+        redact=net.redactor.text,
+        evidence_bytes=net.limits.evidence_bytes,
     )
-    return _answered(options, response, net.clock.monotonic() - began, trace, net)
+
+
+async def _with_token(
+    options: HttpOptions, credentials: OAuth2, who: tuple[Cell, Ask, Means], trace: Trace
+) -> httpx.Response:
+    """Ask with an access token; a kept one that is refused is replaced once."""
+    cell, ask, means = who
+    clock = means.net.clock
+    end = clock.monotonic() + ask.deadline
+    for _ in range(2):
+        steps = len(trace.steps)
+        token = await means.tokens.token(credentials, cell.vantage, trace, end - clock.monotonic())
+        request = request_of(options, cell.target.address)
+        headers = request.headers.copy()
+        headers["authorization"] = f"Bearer {token.reveal()}"
+        response = await means.net.exchange(
+            cell.vantage,
+            httpx.Request(request.method, request.url, headers=headers, content=request.content),
+            trace,
+            deadline=end - clock.monotonic(),
+            wishes=options.wishes(ask.fresh),
+        )
+        if response.status_code != 401 or len(trace.steps) > steps:
+            break
+        means.tokens.forget(credentials, token)
+    return response
 
 
 probe = asking(look)
@@ -188,26 +237,44 @@ def _asked(method: str, address: str, redact: Redact) -> str:
     return one_line(redact(f"{method} {address}"))
 
 
-def _request(options: HttpOptions, address: str) -> httpx.Request:
-    return httpx.Request(
-        options.method, _url(address), headers=options.request_headers, content=options.content
-    )
+def request_of(options: HttpOptions, address: str) -> httpx.Request:
+    """The request of a check for one of its targets, credentials included.
 
-
-@lru_cache(maxsize=16384)
-def _url(address: str) -> httpx.URL:
-    return httpx.URL(address)
+    No exchange changes it: a target's every probe sends the same.
+    """
+    request = options.requests.get(address)
+    if request is None:
+        headers = options.request_headers
+        request = httpx.Request(options.method, address, headers=headers, content=options.content)
+        options.requests[address] = request
+    return request
 
 
 # ------------------------------------------------------------------------ an answer
 
 
-def _answered(
-    options: HttpOptions, response: httpx.Response, elapsed: float, trace: Trace, net: Net
+def answered(
+    options: HttpOptions,
+    response: httpx.Response,
+    elapsed: float,
+    trace: Trace,
+    *,
+    at: datetime,
+    redact: Redact,
+    evidence_bytes: int,
 ) -> Seen:
-    redact = net.redactor.text
+    """Say what an answer means to a check; its body is kept up to `evidence_bytes`, if not PASS."""
     answer = Answer(
-        response.status_code, response.reason_phrase, response.headers, response.content, elapsed
+        response.status_code,
+        response.reason_phrase,
+        response.headers,
+        response.content,
+        elapsed,
+        response.http_version,
+        response.extensions.get("coding", ""),
+        trace.phases(),
+        trace.certificate,
+        at,
     )
     outcome, failure, message = _classified(options, answer, redact)
     passed = outcome is Outcome.PASS
@@ -218,7 +285,7 @@ def _answered(
         status=answer.status,
         status_line=_status_line(response, redact),
         headers=_kept(response.headers, redact),
-        body="" if passed else excerpt(answer.text, net.limits.evidence_bytes, redact),
+        body="" if passed else excerpt(answer.text, evidence_bytes, redact),
     )
     return Seen(outcome, failure, told)
 
@@ -226,19 +293,19 @@ def _answered(
 def _classified(
     options: HttpOptions, answer: Answer, redact: Redact
 ) -> tuple[Outcome, FailureKind | None, str]:
-    status = status_words(answer, redact)
     if page := _page(options.maintenance_pages, answer):
+        status = status_words(answer, redact)
         message = f'maintenance page with {status} (body matches "{page}")'
         return Outcome.FAIL, FailureKind.MAINTENANCE_PAGE, message
     if page := _page(options.outage_bodies, answer):
-        return (
-            Outcome.FAIL,
-            FailureKind.STATUS,
-            f'{status} tells of an outage (body matches "{page}")',
-        )
+        status = status_words(answer, redact)
+        message = f'{status} tells of an outage (body matches "{page}")'
+        return Outcome.FAIL, FailureKind.STATUS, message
     if page := _page(options.locked_out, answer):
+        status = status_words(answer, redact)
         return Outcome.BLOCKED, None, f'monitor locked out with {status} (body matches "{page}")'
     if answer.status in TURNED_AWAY and not expects_status(options.expect, answer.status):
+        status = status_words(answer, redact)
         return Outcome.BLOCKED, None, f"monitor turned away with {status}"
     found = broken(options.expect, answer, redact)
     if found:
@@ -278,6 +345,8 @@ def _request_mistakes(options: HttpOptions) -> Iterator[str]:
             yield f'headers: "{name}" is no header name'
         elif any(not c.isprintable() and c != "\t" for c in text):
             yield f"headers: {name} holds a line break or another control character"
+    if options.body is not None and options.body_file is not None:
+        yield "body_file: body is given too: remove one of them"
     if len(_credentials(options)) > 1:
         yield f"{' and '.join(_credentials(options))}: give credentials in one way only"
 
@@ -286,6 +355,7 @@ def _credentials(options: HttpOptions) -> tuple[str, ...]:
     given = {
         "bearer": options.bearer is not None,
         "basic": options.basic is not None,
+        "oauth2": options.oauth2 is not None,
         "headers.authorization": any(name.lower() == "authorization" for name in options.headers),
     }
     return tuple(name for name, there in given.items() if there)

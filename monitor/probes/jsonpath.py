@@ -7,6 +7,8 @@ An expression names a place and says what must hold there:
     $.value[-1]["@odata.id"] exists
     $.nodes[*].state != "up"     [*]: any element of an array, or any value of an object
     length($.value) >= 1         elements of an array, members of an object, characters
+    $.version =~ "^5[.]"         a string matches a regular expression (RE2); !~: it does not
+    $.state in ["up", "idle"]    a value is one of these
 
 Rules:
 1. `$` is the whole body. `.name` takes letters, digits, `_`, `-` and `@`; any other name is
@@ -17,6 +19,7 @@ Rules:
 5. Against a number, a string that spells a JSON number counts as that number; whatever else is
    found there (a word, null, true) fails every comparison, != too. Nothing ever becomes 0.
 6. Against anything else, values of different types are different.
+7. =~ and !~ take a JSON string and look at strings and numbers; anything else fails both.
 
 `parse` finds every mistake of an expression, so that a configuration can be refused for it;
 `broken` never raises.
@@ -45,7 +48,9 @@ _STEP = re.compile(
     r"|\[\s*(?P<quoted>\"(?:[^\"\\]|\\.)*\")\s*\]"
     r"|\[\s*(?P<every>\*)\s*\]"
 )
-_COMPARISON = re.compile(r"\s*(?P<sign>==|!=|<=|>=|<|>)\s*(?P<literal>.+)", re.DOTALL)
+_COMPARISON = re.compile(
+    r"\s*(?P<sign>==|!=|<=|>=|=~|!~|<|>|(?<=\s)in(?=[\s\[]))\s*(?P<literal>.+)", re.DOTALL
+)
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -54,6 +59,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_MATCHES = frozenset({"=~", "!~"})
 _NUMBER = r"^-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?$"
 _SHOWN = 3
 
@@ -66,7 +72,7 @@ class Condition:
     steps: tuple[Step, ...]
     length: bool
     sign: str
-    literal: Scalar
+    literal: Scalar | tuple[Scalar, ...]
 
     def broken(self, document: object, redact: Redact) -> str | None:
         """None when it holds; otherwise the expression with the value found put into it."""
@@ -82,16 +88,20 @@ class Condition:
     def _holds(self, found: object) -> bool:
         if not self.sign:
             return True
+        if isinstance(self.literal, tuple):
+            return any(_equal(found, each) for each in self.literal)
+        if self.sign in _MATCHES:
+            return _matches(found, str(self.literal)) is (self.sign == "=~")
         if _is_number(self.literal):
             number = _number(found)
             return number is not None and _COMPARE[self.sign](number, self.literal)
-        same = type(found) is type(self.literal) and found == self.literal
-        return same is (self.sign == "==")
+        return _equal(found, self.literal) is (self.sign == "==")
 
     def _wanted(self) -> str:
         if not self.sign:
             return "exists"
-        return f"{self.sign} {json.dumps(self.literal, ensure_ascii=False)}"
+        literal = list(self.literal) if isinstance(self.literal, tuple) else self.literal
+        return f"{self.sign} {json.dumps(literal, ensure_ascii=False)}"
 
 
 @lru_cache(maxsize=4096)
@@ -147,17 +157,44 @@ def _step(expression: str, match: re.Match[str]) -> Step:
         raise _mistake(expression, f"{match['quoted']} is not a JSON string") from None
 
 
-def _comparison(expression: str, text: str, at: int) -> tuple[str, Scalar]:
+def _comparison(expression: str, text: str, at: int) -> tuple[str, Scalar | tuple[Scalar, ...]]:
     if text[at:].split() == ["exists"] and text[at].isspace():
         return "", None
     match = _COMPARISON.fullmatch(text, at)
     if match is None:
-        wanted = "expected == != < <= > >= with a value, or exists,"
+        wanted = "expected == != < <= > >= =~ !~ in with a value, or exists,"
         raise _mistake(expression, f"{wanted} after {text[:at]}")
+    sign = match["sign"]
+    if sign == "in":
+        return sign, _literals(expression, match["literal"])
     literal = _literal(expression, match["literal"])
-    if match["sign"] not in {"==", "!="} and not _is_number(literal):
-        raise _mistake(expression, f"{match['sign']} needs a number, not {match['literal']}")
-    return match["sign"], literal
+    if sign in _MATCHES:
+        return sign, _expression(expression, sign, literal)
+    if sign not in {"==", "!="} and not _is_number(literal):
+        raise _mistake(expression, f"{sign} needs a number, not {match['literal']}")
+    return sign, literal
+
+
+def _literals(expression: str, text: str) -> tuple[Scalar, ...]:
+    try:
+        literals: object = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        literals = None
+    if not isinstance(literals, list) or any(isinstance(each, list | dict) for each in literals):
+        raise _mistake(expression, f"in needs an array of JSON values, not {text}")
+    if not literals:
+        raise _mistake(expression, "nothing is in an empty array")
+    return tuple(literals)
+
+
+def _expression(expression: str, sign: str, literal: Scalar) -> str:
+    if not isinstance(literal, str):
+        raise _mistake(expression, f"{sign} needs a regular expression in double quotes")
+    try:
+        pattern(literal)
+    except ValueError as error:
+        raise _mistake(expression, str(error)) from None
+    return literal
 
 
 def _literal(expression: str, text: str) -> Scalar:
@@ -195,6 +232,19 @@ def _children(parent: object, step: Step) -> list[object]:
         if isinstance(step, int) and -len(parent) <= step < len(parent):
             return [parent[step]]
     return []
+
+
+def _equal(found: object, literal: Scalar) -> bool:
+    if _is_number(literal):
+        return _number(found) == literal
+    return type(found) is type(literal) and found == literal
+
+
+def _matches(found: object, expression: str) -> bool | None:
+    """Whether a string or number matches; None for anything else."""
+    if _is_number(found):
+        return bool(pattern(expression).search(json.dumps(found)))
+    return bool(pattern(expression).search(found)) if isinstance(found, str) else None
 
 
 def _is_number(found: object) -> bool:

@@ -4,6 +4,7 @@ A kind is written as a `Look`: it asks, and says what it saw. `asking` makes a p
 keeps the clocks and turns whatever goes wrong into a Result:
 
     Failure of the network    FAIL with its kind: it says something of the target
+    TurnedAway                BLOCKED: it says something of our own access only
     Unable, descriptors, memory, anything nobody foresaw
                               INVALID: it says something of the prober only
     CancelledError            leaves the probe
@@ -15,11 +16,13 @@ import errno
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from monitor.model import Cell, Evidence, FailureKind, Outcome, Result
-from monitor.net.failure import Failure, Unable
+from monitor.net.failure import Failure, TurnedAway, Unable
 from monitor.net.network import Net
+from monitor.net.oauth2 import Tokens
 from monitor.net.trace import Trace
 from monitor.probes.text import Redact, excerpt, one_line, quoted
 
@@ -69,12 +72,17 @@ class _Deaf:
         raise Unable(f"heartbeat {name}: is heard by the running monitor only")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Means:
     """What probes ask by: the one way to the network, and what was heard from outside."""
 
     net: Net
     heartbeats: Heartbeats = field(default_factory=_Deaf)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """The access tokens that probes share."""
+        return Tokens(self.net)
 
 
 class Seen(NamedTuple):
@@ -118,7 +126,7 @@ def asking(look: Look) -> ProbeFn:
         try:
             seen = await look(cell, ask, means, trace)
         except Exception as error:  # noqa: BLE001 - whatever happens is a Result
-            seen = _unanswered(error, trace, means.net.redactor.text)
+            seen = unanswered(error, trace, means.net.redactor.text)
         now = clock.now()
         return Result(
             id=ask.id,
@@ -158,11 +166,14 @@ def _warnings(trace: Trace, redact: Redact) -> tuple[str, ...]:
     return tuple(quoted(each, redact) for each in (*trace.warnings, *redirects))
 
 
-def _unanswered(error: Exception, trace: Trace, redact: Redact) -> Seen:
+def unanswered(error: Exception, trace: Trace, redact: Redact) -> Seen:
+    """Say what it means that asking ended in an error; see the head of this file."""
     if any(_is_shortage(each) for each in _chain(error)):
         message = f"the prober is out of descriptors or memory: {error}"
     elif isinstance(error, Failure):
         return Seen(Outcome.FAIL, error.kind, evidence(trace, redact, str(error)))
+    elif isinstance(error, TurnedAway):
+        return Seen(Outcome.BLOCKED, None, evidence(trace, redact, str(error)))
     elif isinstance(error, Unable):
         message = f"the probe cannot be made: {error}"
     else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 
 Redact = Callable[[str], str]
 """Text in, the same text without secrets out."""
@@ -54,8 +55,18 @@ def decoded(body: bytes, content_type: str) -> str:
 
 def quoted(value: object, redact: Redact) -> str:
     """Show a JSON value in one line of at most 120 characters; a string without its quotes."""
+    if isinstance(value, str) and len(value) <= _QUOTED_CHARS:
+        return _quoted_again(value, redact)
+    return _quoted(value, redact)
+
+
+def _quoted(value: object, redact: Redact) -> str:
     line = one_line(redact(_well_formed(_spelled(value)[:_LEEWAY])))
     return line if len(line) <= _QUOTED_CHARS else line[: _QUOTED_CHARS - 1] + "…"
+
+
+_quoted_again = lru_cache(maxsize=512)(_quoted)
+"""Servers say the same of themselves in answer after answer."""
 
 
 def excerpt(text: str, size: int, redact: Redact) -> str:
