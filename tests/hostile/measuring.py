@@ -42,6 +42,7 @@ class Cost:
     slowest: float = 0.0
     received: dict[int, int] = field(default_factory=dict)
     theirs: int = 0
+    full: asyncio.Event = field(default_factory=asyncio.Event)
     head: int = 0
     body: int = 0
     strayed: list[str] = field(default_factory=list)
@@ -82,13 +83,16 @@ def _refuse_to_stray(address: str) -> None:
 
 
 @contextmanager
-def weighed() -> Iterator[None]:
-    """Count what httpx takes in, until the block ends."""
+def weighed(bound: int) -> Iterator[None]:
+    """Count what httpx takes in, until the block ends; more than the bound is `full`."""
     received = StreamProtocol.data_received
 
     def counted(self, data):
         received(self, data)
-        RUNNING.get(_NONE).theirs += len(data)
+        cost = RUNNING.get(_NONE)
+        cost.theirs += len(data)
+        if cost.theirs > bound:
+            cost.full.set()
 
     StreamProtocol.data_received = counted
     try:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from tests.hostile.case import Opening, Site, World
 from tests.net_fixtures import raw_server
 
-ENOUGH = 4 * 1024 * 1024
+ENOUGH = 2 * 1024 * 1024
 """What is called endless ends here, so that a peer without limits does not eat the machine."""
 
 

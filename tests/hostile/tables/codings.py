@@ -39,6 +39,7 @@ def chunked(name, coding, body, size, says_, peer, kind=BODY):
         says_,
         peer,
         "body_bytes",
+        20.0,
     )
 
 

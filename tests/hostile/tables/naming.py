@@ -83,7 +83,7 @@ CASES = (
         TIMEOUT,
         "while resolving the name",
         Peer.FOLLOWS,
-        deadline=0.8,
+        deadline=1.5,
     ),
     lying(
         "a name server that is silent",
@@ -122,5 +122,6 @@ CASES = (
         "an answer of more than 2048 bytes",
         Peer.FOLLOWS,
         "addresses",
+        1.5,
     ),
 )

@@ -15,8 +15,8 @@ HEAD = "the head is longer than 65536 bytes"
 PROTOCOL = FailureKind.PROTOCOL
 
 
-def large(name, play, limit, says, peer, kind=PROTOCOL, tls=None, **fields):
-    return Case(name, served(play, tls), kind, says, peer, limit, 3.0, **fields)
+def large(name, play, limit, says, peer, kind=PROTOCOL, tls=None, deadline=6.0, **fields):
+    return Case(name, served(play, tls), kind, says, peer, limit, deadline, **fields)
 
 
 def too_long(name, play, peer=Peer.SWELLS, tls=None):
@@ -38,10 +38,14 @@ CASES = (
         Peer.SWELLS,
     ),
     too_long("one endless chunk", pours(CHUNKED + b"fffffffff\r\n", b"x")),
-    too_long(
+    large(
         "a length beyond the limit and nothing more",
         says(OK + b"Content-Length: 262145\r\n\r\n"),
+        "body_bytes",
+        BODY,
         Peer.CONFUSES,
+        FailureKind.BODY,
+        deadline=0.8,
     ),
     too_long(
         "one byte beyond the limit", says(OK + b"Content-Length: 262145\r\n\r\n" + b"x" * 262145)
