@@ -12,7 +12,7 @@ from tests.hostile.running import believe, run
 from tests.hostile.tables import LISTS
 
 _HERE = Path(__file__).parent
-_COUNTS = pytest.StashKey[Counter]()
+_COUNTS = pytest.StashKey[tuple[Counter, Counter]]()
 
 
 @pytest.fixture(scope="session")
@@ -24,14 +24,18 @@ def ran(request, tmp_path_factory):
         if case is not None and item.path.parent == _HERE:
             selected[case.name] = case
     where = {case.name: list_ for list_, cases in LISTS.items() for case in cases}
-    request.config.stash[_COUNTS] = Counter(where[name] for name in selected)
+    request.config.stash[_COUNTS] = (
+        Counter(where[name] for name in selected),
+        Counter(case.peer for case in selected.values()),
+    )
     with pytest.MonkeyPatch.context() as patch:
         believe(certificates.bundle(), tmp_path_factory.mktemp("hostile"), patch)
         return run(selected.values())
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    counts = config.stash.get(_COUNTS, None)
-    if counts:
-        by_list = ", ".join(f"{number} {name}" for name, number in counts.items())
-        terminalreporter.write_line(f"hostile: {counts.total()} cases: {by_list}")
+    for what, counts in zip(
+        ("cases", "of plain httpx"), config.stash.get(_COUNTS, ()), strict=False
+    ):
+        told = ", ".join(f"{number} {name}" for name, number in counts.items())
+        terminalreporter.write_line(f"hostile: {counts.total()} {what}: {told}")

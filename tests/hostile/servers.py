@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from tests.hostile.case import Opening, Site, World
 from tests.net_fixtures import raw_server
 
-ENOUGH = 2 * 1024 * 1024
+ENOUGH = 8 * 1024 * 1024
 """What is called endless ends here, so that a peer without limits does not eat the machine."""
 
 
@@ -27,13 +27,22 @@ class Talk:
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
 
     async def asked(self) -> None:
-        head = b""
-        while b"\r\n\r\n" not in head:
+        """Read a request whole: what is left unread would make a reset of the end."""
+        head, _, body = (await self._read_until(lambda raw: b"\r\n\r\n" in raw)).partition(
+            b"\r\n\r\n"
+        )
+        self.path = head.split()[1].decode()
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+        await self._read_until(lambda raw: len(body) + len(raw) >= length)
+
+    async def _read_until(self, enough: Callable[[bytes], bool]) -> bytes:
+        read = b""
+        while not enough(read):
             raw = await self.reader.read(65536)
             if not raw:
                 raise ConnectionResetError
-            head += raw
-        self.path = head.split()[1].decode()
+            read += raw
+        return read
 
     async def say(self, raw: bytes) -> None:
         self.writer.write(raw)

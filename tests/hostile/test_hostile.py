@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import os
+import time
+
+import brotli
 import pytest
 
 from monitor.model import Outcome
+from monitor.net.answer import Answer
+from monitor.net.failure import Failure
 from tests.hostile.fault_proxy import FAULTS, POINTS
 from tests.hostile.running import GRACE, LIMITS, PIECE, texts
-from tests.hostile.tables import CASES, LISTS
+from tests.hostile.servers import ENOUGH
+from tests.hostile.tables import CASES, LISTS, secure
+from tests.hostile.tables.codings import chunked_head, in_chunks
 
 BLOCK = 32 * 1024
 """What a decoder makes at once."""
 CALLBACK = 0.05
+
+PIECES = {
+    "chunks of one byte": chunked_head(b"identity") + in_chunks(os.urandom(43_000), 1),
+    "gzip in chunks of one byte": chunked_head(b"gzip")
+    + in_chunks(gzip.compress(os.urandom(43_000)), 1),
+    "brotli in chunks of one byte": chunked_head(b"br")
+    + in_chunks(brotli.compress(os.urandom(43_000)), 1),
+    "header lines": b"HTTP/1.1 200 OK\r\n" + b"X:y\r\n" * 60_000,
+    "folds": b"HTTP/1.1 200 OK\r\nX:y\r\n" + b" z\r\n" * 16_000 + b"\r\n" + b"x" * PIECE,
+    "informational answers": b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000,
+    "empty gzip members": chunked_head(b"gzip") + in_chunks(gzip.compress(b"") * 20_000, 20),
+}
+"""Answers that cost most when they come at once."""
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -34,6 +57,7 @@ def test_it_stays_within_the_limits(ran, case):
     assert max(cost.received.values(), default=0) <= LIMITS.wire_bytes + PIECE
     assert cost.head <= LIMITS.header_bytes + PIECE
     assert cost.body <= LIMITS.body_bytes + max(BLOCK, PIECE)
+    assert cost.site.sent < ENOUGH
     assert cost.strayed == []
     assert ours.visits == ()
 
@@ -54,6 +78,28 @@ def test_evidence_is_clean_and_short(ran, case):
 def test_plain_httpx_does_what_the_table_says(ran, case):
     theirs = ran.theirs[case.name]
     assert theirs.mark is case.peer, theirs.told
+
+
+@pytest.mark.parametrize("case", secure.SHOWN, ids=str)
+def test_a_certificate_is_kept_whatever_is_wrong_with_it(ran, case):
+    certificate = ran.ours[case.name].result.evidence.certificate
+    assert certificate.subject.startswith("commonName=")
+    assert 0 <= len(certificate.names) <= 100
+
+
+@pytest.mark.parametrize("answer", PIECES, ids=str)
+def test_what_the_loop_takes_in_at_once_is_read_in_time(answer):
+    raw = PIECES[answer][:PIECE]
+    assert len(raw) > PIECE * 0.9
+    assert min(_seconds(raw) for _ in range(3)) < CALLBACK
+
+
+def _seconds(raw: bytes) -> float:
+    reader = Answer("GET", LIMITS, lambda _: None)
+    began = time.thread_time()
+    with contextlib.suppress(Failure):
+        reader.feed(raw)
+    return time.thread_time() - began
 
 
 def test_the_table_is_large_and_no_case_is_there_twice():

@@ -25,16 +25,20 @@ def coded(name, coding, body, says_, peer, kind=PROTOCOL, limit="body_bytes"):
     return Case(name, served(play), kind, says_, peer, limit)
 
 
+def chunked_head(coding: bytes) -> bytes:
+    framing = b"Transfer-Encoding: chunked\r\nContent-Encoding: "
+    return b"HTTP/1.1 200 OK\r\n" + framing + coding + b"\r\n\r\n"
+
+
 def in_chunks(body: bytes, size: int) -> bytes:
     pieces = (body[at : at + size] for at in range(0, len(body), size))
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
 
 
 def chunked(name, coding, body, size, says_, peer, kind=BODY):
-    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: " + coding
     return Case(
         name,
-        served(says(head + b"\r\n\r\n" + in_chunks(body, size))),
+        served(says(chunked_head(coding) + in_chunks(body, size))),
         kind,
         says_,
         peer,

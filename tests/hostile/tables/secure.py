@@ -22,7 +22,7 @@ def shaking(name, play, says_, peer=Peer.CONFUSES):
     return Case(name, as_https(served(play)), TLS, says_, peer, "tls")
 
 
-CASES = (
+SHOWN = (
     shown("a certificate that has expired", certificates.expired, "certificate has expired"),
     shown("a certificate that is not yet valid", certificates.not_yet_valid, "not yet valid"),
     shown("a certificate for another name", certificates.wrong_name, "IP address mismatch"),
@@ -58,6 +58,9 @@ CASES = (
         None,
         tls=TlsSettings(verify=False),
     ),
+)
+CASES = (
+    *SHOWN,
     shaking(
         "nothing newer than TLS 1.1", shakes(certificates.old_version), "alert protocol version"
     ),
