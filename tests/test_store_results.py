@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from monitor.clock import Clock
-from monitor.model import Evidence, Outcome, Phases
+from monitor.model import Evidence, Outcome, Phases, Step
 from monitor.store import open_store
 from monitor.store.store import BATCH, _next_limit
 from tests.store_fixtures import (
@@ -145,3 +145,39 @@ async def test_a_cell_stays_proven_under_each_fingerprint(database_url):
         await store.prove([])
     async with opened(database_url) as store:
         assert await store.proven() == frozenset([*cells, (CELL, "f2")])
+
+
+async def test_the_last_pass_before_an_instant_is_found_whole(database_url):
+    captured = {"phases": Phases(connect=0.1), "evidence": Evidence(address="127.0.0.1:443")}
+    early, late = (result(outcome=Outcome.PASS, at=after(n), **captured) for n in (1, 3))
+    leeds = result(CELL._replace(vantage="leeds"), Outcome.PASS, after(2))
+    async with opened(database_url) as store:
+        assert await store.last_pass(CELL, after(9)) is None
+        await store.record([early, late, leeds, result(at=after(4))])
+        assert await store.last_pass(CELL, after(9)) == late
+        assert await store.last_pass(CELL, after(3)) == early
+        assert await store.last_pass(CELL, after(1)) is None
+
+
+async def test_an_incident_keeps_the_last_pass_of_what_failed(database_url):
+    good, failed = result(outcome=Outcome.PASS, at=after(-30)), result()
+    other = result(CELL._replace(vantage="leeds"))
+    one = incident()
+    async with opened(database_url) as store:
+        await store.record([good])
+        await store.commit(opening(one, evidence=(failed, other)))
+        await store.prune(after(1e7), pass_for=HOUR, other_for=HOUR)
+        record = await store.incident(1)
+    assert set(record.evidence) == {failed, other}
+    assert record.good == (good,)
+    told = dict(record.stories())
+    assert told[failed].differences is not None
+    assert told[other].differences is None
+
+
+async def test_evidence_of_several_steps_is_read_back_as_it_was(database_url):
+    steps = (Step("front", "GET /", Outcome.PASS, 0.25, "HTTP/1.1 200 OK"),)
+    one = result(evidence=Evidence("late", "GET /", tls_version="TLSv1.3", steps=steps))
+    async with opened(database_url) as store:
+        await store.record([one])
+        assert await store.recent_results(CELL, 1) == [one]

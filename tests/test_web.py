@@ -513,7 +513,7 @@ async def test_the_page_of_an_incident_shows_all_that_belongs_to_it(web, store):
     assert "HTTP/1.1 503 Service Unavailable" in page
     assert "Looking into it." in page
     assert 'href="https://runbooks.example/sign-in"' in page
-    assert "CN=crm.example, issued by CN=Example CA" in page
+    assert "issued by CN=Example CA" in page
     assert "All users of Prospect 365 CRM." in page
 
 

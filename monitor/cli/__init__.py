@@ -176,17 +176,18 @@ def probe(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Probe once, now, and show each phase and what came back."""
+    """Probe once, now, and tell what was seen; exit 0 for PASS, 1 otherwise, 2 for a mistake."""
     loaded = _loaded(config)
     try:
         cell = probing.cell_named(loaded.estate, name)
     except LookupError as error:
         _mistaken(str(error))
     result = asyncio.run(probing.probe_once(loaded, cell))
+    good = asyncio.run(probing.last_good(loaded, cell, result))
     if as_json:
-        _print_json(showing.result_json(cell, result))
+        _print_json(showing.result_json(cell, result, good))
     else:
-        OUT.print(showing.result_text(cell, result), markup=False)
+        OUT.print(showing.result_text(cell, result, good), markup=False, soft_wrap=True)
     raise typer.Exit(FINE if probing.passed(result) else NOT_WELL)
 
 

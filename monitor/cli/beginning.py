@@ -126,7 +126,7 @@ def begun(
 
 
 def _as_json(found: Probed) -> dict[str, Any]:
-    seen = result_json(found.cell, found.result)
+    seen = result_json(found.cell, found.result, None)
     return {**seen, "address": found.address, "title": found.title}
 
 

@@ -8,6 +8,7 @@ from monitor.model import Cell, Estate, Outcome, Result
 from monitor.net.network import Net
 from monitor.net.redaction import Redactor
 from monitor.probes import PROBES, Ask, Means
+from monitor.store import StoreError, open_reader
 
 
 def cell_named(estate: Estate, name: str) -> Cell:
@@ -35,6 +36,20 @@ async def probe_once(config: Config, cell: Cell) -> Result:
         return await PROBES[cell.check.kind].probe(cell, ask, Means(net))
     finally:
         await net.aclose()
+
+
+async def last_good(config: Config, cell: Cell, result: Result) -> Result | None:
+    """The cell's last PASS before a result, from the store; None when none can be read there."""
+    try:
+        store = await open_reader(config.database_url)
+    except StoreError:
+        return None
+    try:
+        return await store.last_pass(cell.key, result.observed_at)
+    except StoreError:
+        return None
+    finally:
+        await store.close()
 
 
 def passed(result: Result) -> bool:

@@ -9,10 +9,9 @@ from typing import Any
 from rich.table import Table
 
 from monitor.config import Config, ConfigError
-from monitor.incident.wording import moment
-from monitor.model import Cell, Phases, Result
+from monitor.model import Cell, Result
+from monitor.story import PHASES, story_of, text_of, values_of
 
-_PHASES = ("resolve", "connect", "tls", "processing", "transfer")
 _WHOLE = frozenset({"", "priority", "state", "impact"})
 
 
@@ -43,39 +42,17 @@ def config_summary(config: Config) -> str:
 # --------------------------------------------------------------------------- a probe
 
 
-def result_text(cell: Cell, result: Result) -> str:
-    """One probe as a short story: what was tried, how far it got, what came back."""
-    evidence = result.evidence
+def result_text(cell: Cell, result: Result, last_good: Result | None) -> str:
+    """One probe as a short story, its first line all of it in one line."""
+    return text_of(story_of(result, last_good, _place(cell)))
+
+
+def _place(cell: Cell) -> str:
     vantage = cell.vantage
-    place = vantage.source_address or vantage.proxy or "this host"
-    outcome = f"{result.outcome}" + (f" ({result.failure})" if result.failure else "")
-    took = result.observed_mono - result.sent_mono
-    lines = [
-        f"{cell.key}: {outcome} in {took:.3f} s",
-        f"  asked    {cell.target.address} from {vantage.name} ({place})",
-    ]
-    lines += [f"  address  {evidence.address}"] if evidence.address else []
-    lines += [f"  phases   {phases_text(result.phases)}"]
-    lines += [f"  answer   {evidence.status_line}"] if evidence.status_line else []
-    lines += [f"  header   {name}: {value}" for name, value in evidence.headers]
-    certificate = evidence.certificate
-    if certificate is not None:
-        names = ", ".join(certificate.names)
-        lines.append(f"  certificate for {names}, until {moment(certificate.not_after)}")
-    lines += [f"  warning  {warning}" for warning in evidence.warnings]
-    lines += [f"  error    {evidence.message}"] if evidence.message else []
-    lines += [f"  body     {line}" for line in evidence.body.splitlines()[:10]]
-    return "\n".join(lines)
+    return f"{vantage.network}, {vantage.source_address or vantage.proxy or 'this host'}"
 
 
-def phases_text(phases: Phases) -> str:
-    """How long each phase took that was reached."""
-    taken = [(name, getattr(phases, name)) for name in _PHASES]
-    reached = [f"{name} {1000 * seconds:.1f} ms" for name, seconds in taken if seconds is not None]
-    return ", ".join(reached) or "none was finished"
-
-
-def result_json(cell: Cell, result: Result) -> dict[str, Any]:
+def result_json(cell: Cell, result: Result, last_good: Result | None) -> dict[str, Any]:
     """One probe as plain values."""
     evidence, certificate = result.evidence, result.evidence.certificate
     return {
@@ -87,7 +64,19 @@ def result_json(cell: Cell, result: Result) -> dict[str, Any]:
         "message": evidence.message,
         "seconds": round(result.observed_mono - result.sent_mono, 6),
         "observed_at": iso(result.observed_at),
-        "phases": {name: getattr(result.phases, name) for name in _PHASES},
+        "phases": {name: getattr(result.phases, name) for name in PHASES},
+        "tls_version": evidence.tls_version or None,
+        "steps": [
+            {
+                "name": step.name,
+                "asked": step.asked,
+                "outcome": step.outcome,
+                "seconds": round(step.seconds, 6),
+                "status_line": step.status_line,
+                "message": step.message,
+            }
+            for step in evidence.steps
+        ],
         "status": evidence.status,
         "headers": [list(header) for header in evidence.headers],
         "body": evidence.body,
@@ -101,6 +90,7 @@ def result_json(cell: Cell, result: Result) -> dict[str, Any]:
             "chain_expiry": iso(certificate.chain_expiry),
         },
         "warnings": list(evidence.warnings),
+        "story": values_of(story_of(result, last_good, _place(cell))),
     }
 
 

@@ -91,10 +91,13 @@ def may_be_none(path: Path) -> bool:
     return of_list and path[0] in {"services", "controls"} and path[-2] in {"checks", "controls"}
 
 
-def known_keys(model: Any = Document, path: Path = ()) -> dict[Path, tuple[str, ...]]:
+def known_keys(
+    model: Any = Document, path: Path = (), kind: str | None = None
+) -> dict[Path, tuple[str, ...]]:
     """The keys of every mapping a file may hold, by its path.
 
-    A step is `*` for any name and `[]` for any position.
+    A step is `*` for any name and `[]` for any position. With a `kind`, "" for the default one,
+    what is read by its kind has the keys of that one only.
     """
     found: dict[Path, tuple[str, ...]] = {}
     if isinstance(model, type) and issubclass(model, BaseModel):
@@ -102,16 +105,16 @@ def known_keys(model: Any = Document, path: Path = ()) -> dict[Path, tuple[str, 
         found[path] = tuple(fields)
         for key, field in fields.items():
             for part in (field.annotation, *field.metadata):
-                found |= known_keys(part, (*path, key))
+                found |= known_keys(part, (*path, key), kind)
         return found
     if isinstance(model, ByKind):
-        for each in model.models.values():
-            deeper = known_keys(each, path)
+        for each in model.of(kind):
+            deeper = known_keys(each, path, kind)
             found |= {k: tuple(dict.fromkeys(found.get(k, ()) + v)) for k, v in deeper.items()}
         return found
     step = {dict: ("*",), tuple: ("[]",)}.get(get_origin(model), ())
     for part in get_args(model):
-        found |= known_keys(part, (*path, *step))
+        found |= known_keys(part, (*path, *step), kind)
     return found
 
 
@@ -145,8 +148,9 @@ def _note(error: ErrorDetails, root: Node, findings: Findings) -> None:
             findings.add(path, f"is missing: add `{path[-1]}:`")
         findings.lost.add(path[:-1])
         return
-    for deeper, message in _messages(error, path):
-        if deeper in findings.lost:
+    lost = frozenset(findings.lost)
+    for deeper, message in _messages(error, path, root):
+        if deeper in lost:
             findings.lost.add(path)
             continue
         findings.add(deeper, message)
@@ -163,12 +167,12 @@ def _path(loc: Iterable[str | int], root: Node, last_is_absent: bool) -> Path:
     return (*path, steps[-1]) if absent else path
 
 
-def _messages(error: ErrorDetails, path: Path) -> list[tuple[Path, str]]:
+def _messages(error: ErrorDetails, path: Path, root: Node) -> list[tuple[Path, str]]:
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "value_error":
         return _by_field(str(context["error"]), path)
     if kind == _UNKNOWN:
-        return [(path, _unknown(path))]
+        return [(path, _unknown(path, _kind_at(path, root)))]
     if kind == _NO_KIND:
         return [_kind_mistake(given, context, path)]
     if kind in _WANTED:
@@ -181,7 +185,7 @@ def _messages(error: ErrorDetails, path: Path) -> list[tuple[Path, str]]:
 def _by_field(message: str, path: Path) -> list[tuple[Path, str]]:
     """What a core dataclass refuses, `field: reason; field: reason`, under each field."""
     fields = _keys_at(path)
-    starts = [m for m in re.finditer(r"(?:^|; )([a-z_]+): ", message) if m[1] in fields]
+    starts = [m for m in re.finditer(r"(?:^|; )([a-z_0-9]+): ", message) if m[1] in fields]
     if not starts or starts[0].start():
         return [(path, message)]
     ends = [m.start() for m in starts[1:]] + [len(message)]
@@ -195,15 +199,24 @@ def _kind_mistake(given: Any, context: Mapping[str, Any], path: Path) -> tuple[P
     return (*path, "kind"), f"{shown(given['kind'])} is not one of: {kinds}"
 
 
-def _unknown(path: Path) -> str:
-    known = _keys_at(path[:-1])
+def _kind_at(path: Path, root: Node) -> str:
+    """The kind that is named by the nearest mapping around a path; "" where none is."""
+    for end in range(len(path) - 1, 0, -1):
+        named = at(root, (*path[:end], "kind"))
+        if named is not None:
+            return str(named.value)
+    return ""
+
+
+def _unknown(path: Path, kind: str) -> str:
+    known = _keys_at(path[:-1], kind)
     near = difflib.get_close_matches(str(path[-1]), known, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"known are: {', '.join(known)}"
     return f"is not a known key; {hint}"
 
 
-def _keys_at(path: Path) -> tuple[str, ...]:
-    for known, keys in _known().items():
+def _keys_at(path: Path, kind: str | None = None) -> tuple[str, ...]:
+    for known, keys in _known(kind).items():
         if len(known) == len(path) and all(map(_same_step, known, path)):
             return keys
     return ()
@@ -216,8 +229,8 @@ def _same_step(known: str | int, step: str | int) -> bool:
 
 
 @functools.cache
-def _known() -> dict[Path, tuple[str, ...]]:
-    return known_keys()
+def _known(kind: str | None) -> dict[Path, tuple[str, ...]]:
+    return known_keys(kind=kind)
 
 
 def _nearest(path: Path) -> Path:

@@ -6,9 +6,14 @@ for a service. A new kind is a module with an options dataclass and a `Look`, an
 
 from __future__ import annotations
 
-from monitor.probes import http
+from monitor.probes import dns, http, tcp, tls
 from monitor.probes.kind import Ask, Kind, Means, ProbeFn
 
 __all__ = ["PROBES", "Ask", "Kind", "Means", "ProbeFn"]
 
-PROBES: dict[str, Kind] = {"http": Kind(http.HttpOptions, http.probe)}
+PROBES: dict[str, Kind] = {
+    "http": Kind(http.HttpOptions, http.probe),
+    "tcp": Kind(tcp.TcpOptions, tcp.probe, schemes=tcp.SCHEMES),
+    "tls": Kind(tls.TlsOptions, tls.probe, schemes=tls.SCHEMES),
+    "dns": Kind(dns.DnsOptions, dns.probe, address="domain", schemes=()),
+}

@@ -33,3 +33,31 @@ def pattern(expression: str) -> Pattern:
 def first_match(expressions: tuple[str, ...], text: str) -> str | None:
     """Return the first of the expressions that is found in the text; None when none is."""
     return next((each for each in expressions if pattern(each).search(text)), None)
+
+
+class Found(Protocol):
+    """Where an expression was found; a group that took no part is None."""
+
+    def groupdict(self) -> dict[str, str | None]:
+        """The named groups."""
+
+
+class Capturing(Protocol):
+    """A compiled expression that tells what its groups matched."""
+
+    @property
+    def groupindex(self) -> dict[str, int]:
+        """The named groups, each with its number."""
+
+    def search(self, text: str) -> Found | None:
+        """Look for the expression anywhere in the text."""
+
+
+@lru_cache(maxsize=1024)
+def capturing(expression: str) -> Capturing:
+    """Compile an expression with its groups. Raises ValueError as `pattern` does."""
+    pattern(expression)
+    options = re2.Options()
+    options.log_errors = False
+    compiled: Capturing = re2.compile(expression, options)
+    return compiled

@@ -49,6 +49,7 @@ from monitor.store.tables import (
     UNOBSERVED,
     WATCHED,
 )
+from monitor.story import Story, story_of
 
 
 class Lease(NamedTuple):
@@ -63,7 +64,8 @@ class Lease(NamedTuple):
 class IncidentRecord:
     """Everything kept of one incident, each part in the order it came.
 
-    `urls` says by channel where the receiver last said that it shows the incident.
+    `urls` says by channel where the receiver last said that it shows the incident. `good` are
+    PASSes: the last of each cell of the evidence before it failed, where one was kept.
     """
 
     incident: Incident
@@ -71,6 +73,16 @@ class IncidentRecord:
     evidence: tuple[Result, ...]
     notices: tuple[Notice, ...]
     urls: Mapping[str, str] = field(default_factory=dict)
+    good: tuple[Result, ...] = ()
+
+    def stories(self) -> tuple[tuple[Result, Story], ...]:
+        """Every result it rests on with its story."""
+        return tuple((each, story_of(each, self._good_before(each))) for each in self.evidence)
+
+    def _good_before(self, result: Result) -> Result | None:
+        same = (each for each in self.good if each.cell == result.cell)
+        before = (each for each in same if each.observed_at < result.observed_at)
+        return max(before, key=lambda each: each.observed_at, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +175,14 @@ def incident(connection: Connection, number: int) -> IncidentRecord | None:
         .order_by(NOTICE.c.seq, NOTICE.c.channel)
     )
     notices = connection.execute(owed).all()
+    kept = [EVIDENCE_RESULTS.noun(row) for row in connection.execute(evidence)]
     return IncidentRecord(
         INCIDENTS.noun(found),
         tuple(EVENTS.noun(row) for row in connection.execute(events)),
-        tuple(EVIDENCE_RESULTS.noun(row) for row in connection.execute(evidence)),
+        tuple(each for each in kept if each.outcome is not Outcome.PASS),
         tuple(NOTICES.noun(row) for row in notices),
         {row.channel: row.remote_url for row in notices if row.remote_url},
+        tuple(each for each in kept if each.outcome is Outcome.PASS),
     )
 
 
@@ -303,6 +317,15 @@ def recent_results(connection: Connection, key: CellKey, limit: int) -> list[Res
     statement = select(RESULT).where(and_(*cell))
     newest = statement.order_by(RESULT.c.observed_at.desc(), RESULT.c.id.desc()).limit(limit)
     return [result_of(row) for row in connection.execute(newest)]
+
+
+def last_pass(connection: Connection, key: CellKey, before: datetime) -> Result | None:
+    """The newest PASS of a cell observed before an instant; None when none is kept."""
+    cell = (RESULT.c[name] == value for name, value in key._asdict().items())
+    passed = (RESULT.c.outcome == Outcome.PASS.value, RESULT.c.observed_at < before)
+    newest = RESULT.c.observed_at.desc(), RESULT.c.id.desc()
+    found = connection.execute(select(RESULT).where(*cell, *passed).order_by(*newest).limit(1))
+    return next((result_of(row) for row in found), None)
 
 
 def latest_results(connection: Connection, until: datetime, limit: int) -> list[Result]:

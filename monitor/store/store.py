@@ -236,6 +236,10 @@ class Store:
         """The last `limit` results of a cell, newest first."""
         return await self._read(reads.recent_results, key, limit)
 
+    async def last_pass(self, key: CellKey, before: datetime) -> Result | None:
+        """The newest PASS of a cell observed before an instant; None when none is kept."""
+        return await self._read(reads.last_pass, key, before)
+
     async def latest_results(self, until: datetime, *, limit: int) -> list[Result]:
         """The last `limit` results of all cells observed until then, oldest first.
 

@@ -17,7 +17,7 @@ from ulid import ULID
 
 from monitor.model import CellKey, Change, Incident, IncidentState, Outcome, Result
 from monitor.store.errors import DuplicateIncident, StaleChange, StoreHeld
-from monitor.store.reads import Lease
+from monitor.store.reads import Lease, last_pass
 from monitor.store.rows import (
     DIGESTS,
     EVENTS,
@@ -109,7 +109,7 @@ def _write(connection: Connection, change: Change) -> None:
     if change.incident is not None:
         _put_incident(connection, change.incident, change.was_version)
     _insert(connection, EVENT, [EVENTS.row(event) for event in change.events])
-    _insert(connection, EVIDENCE, _evidence(change), ignore_known=True)
+    _insert(connection, EVIDENCE, _evidence(connection, change), ignore_known=True)
     _insert(connection, NOTICE, [NOTICES.row(notice) for notice in change.notices])
     for outage in change.outages:
         _put(connection, OUTAGE, OUTAGES.row(outage), key="id")
@@ -153,13 +153,19 @@ def _put_incident(connection: Connection, incident: Incident, was_version: int |
         raise StaleChange(f"incident {incident.number} is no longer at version {was_version}")
 
 
-def _evidence(change: Change) -> list[dict[str, Any]]:
+def _evidence(connection: Connection, change: Change) -> list[dict[str, Any]]:
+    """The rows of what a change rests on, each cell's last PASS before it among them."""
     if not change.evidence:
         return []
     if change.incident is None:
         raise ValueError("evidence is kept with an incident, and this change has none")
     owner = {"incident_id": change.incident.id}
-    return [EVIDENCE_RESULTS.row(result) | owner for result in change.evidence]
+    first: dict[CellKey, Result] = {}
+    for result in change.evidence:
+        first.setdefault(result.cell, result)
+    good = (last_pass(connection, key, each.observed_at) for key, each in first.items())
+    kept = {each.id: each for each in (*change.evidence, *filter(None, good))}
+    return [EVIDENCE_RESULTS.row(result) | owner for result in kept.values()]
 
 
 def _put(connection: Connection, table: Table, row: dict[str, Any], *, key: str) -> None:

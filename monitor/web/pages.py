@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from monitor.clock import Clock
 from monitor.engine import Engine
-from monitor.model import Certificate, Estate, Impact, Incident, Interval, Stage, TimelineEvent
+from monitor.model import Estate, Impact, Incident, Interval, Stage, TimelineEvent
 from monitor.store import Store, StoreError
 from monitor.web.answers import Refusal
 
@@ -85,6 +85,7 @@ def router(
             at=clock.wall(),
             incident=incident,
             record=record,
+            stories=record.stories(),
             linked=linked,
             host=next((each for each in linked if each.id == incident.paged_with), None),
             runbooks={
@@ -121,7 +122,6 @@ def templates() -> Environment:
     environment.filters["both"] = both_times
     environment.filters["interval"] = interval_words
     environment.filters["impact"] = _IMPACT_WORDS.__getitem__
-    environment.filters["certificate"] = _certificate_words
     environment.globals["watching"] = Stage.WATCHING
     return environment
 
@@ -138,13 +138,6 @@ def interval_words(interval: Interval) -> str:
     if interval.after is None:
         return f"at or before {both_times(interval.before)}"
     return f"after {both_times(interval.after)}, by {both_times(interval.before)}"
-
-
-def _certificate_words(certificate: Certificate) -> str:
-    return (
-        f"{certificate.subject}, issued by {certificate.issuer}, "
-        f"chain valid until {both_times(certificate.chain_expiry)}"
-    )
 
 
 def _headline(impacts: list[Impact]) -> str:

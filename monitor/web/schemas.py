@@ -23,10 +23,12 @@ from monitor.model import (
     Priority,
     Report,
     ReportMessageKind,
+    Result,
     Role,
     Stage,
 )
 from monitor.store import IncidentRecord
+from monitor.story import Story, values_of
 
 
 class Shape(BaseModel):
@@ -225,17 +227,31 @@ class CertificateShape(Shape):
     chain_expiry: datetime
 
 
+class StepShape(Shape):
+    """One exchange of a probe that makes several."""
+
+    name: str
+    asked: str
+    outcome: Outcome
+    seconds: float
+    status_line: str
+    message: str
+
+
 class CapturedShape(Shape):
     """What a probe captured, redacted."""
 
     message: str
+    asked: str
     address: str
     status: int | None
     status_line: str
     headers: list[tuple[str, str]]
     body: str
+    tls_version: str
     certificate: CertificateShape | None
     warnings: list[str]
+    steps: list[StepShape]
 
 
 class CellShape(Shape):
@@ -245,6 +261,32 @@ class CellShape(Shape):
     check: str
     target: str
     vantage: str
+
+
+class FactShape(Shape):
+    """One line of a story."""
+
+    what: str
+    text: str
+
+
+class DifferenceShape(Shape):
+    """One thing that is not as it was at the last PASS."""
+
+    what: str
+    before: str
+    now: str
+
+
+class StoryShape(Shape):
+    """What a probe saw, for a reader in a hurry."""
+
+    headline: str
+    facts: list[FactShape]
+    body: list[str]
+    differences: list[DifferenceShape] | None = Field(
+        description="From the last PASS; null where none is on record"
+    )
 
 
 class ResultShape(Shape):
@@ -257,6 +299,13 @@ class ResultShape(Shape):
     failure: FailureKind | None
     phases: PhasesShape
     evidence: CapturedShape
+    story: StoryShape
+
+    @classmethod
+    def told(cls, result: Result, story: Story) -> Self:
+        """The shape of a result with its story."""
+        fields = {name: getattr(result, name) for name in cls.model_fields if name != "story"}
+        return cls.model_validate({**fields, "story": values_of(story)})
 
 
 class NoticeShape(Shape):
@@ -287,7 +336,7 @@ class IncidentDetail(IncidentSummary):
         return cls.of(record.incident, public_url).model_copy(
             update={
                 "timeline": [EventShape.model_validate(event) for event in record.events],
-                "evidence": [ResultShape.model_validate(result) for result in record.evidence],
+                "evidence": [ResultShape.told(*each) for each in record.stories()],
                 "notices": [NoticeShape.model_validate(notice) for notice in record.notices],
             }
         )

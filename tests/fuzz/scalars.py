@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError, create_model
 
 from monitor.config import addresses, shape, spelling, tree
 from monitor.config.variables import Substituted, substituted
+from monitor.probes import templates
 from monitor.probes.assertions import Expect
 from tests.fuzz.config import ENVIRON, SECRET
 
@@ -46,7 +47,7 @@ READERS = (
     spelling.size,
     spelling.name,
     spelling.shown,
-    addresses.placeholders,
+    templates.places,
     lambda text: addresses.url_mistake(text, _ALLOW),
     lambda text: Expect(json=(text,)),
     lambda text: Expect(body_matches=(text,)),
