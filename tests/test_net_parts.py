@@ -7,6 +7,7 @@ import gzip
 import zlib
 from ipaddress import ip_network
 
+import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -183,6 +184,7 @@ def test_what_was_coded_comes_out_as_it_was(text, piece):
     assert decoded("X-GZIP", gzip.compress(text), piece=piece) == text
     assert decoded("deflate", zlib.compress(text), piece=piece) == text
     assert decoded("deflate", raw_deflate(text), piece=piece) == text
+    assert decoded("br", brotli.compress(text), piece=piece) == text
 
 
 @pytest.mark.parametrize("piece", [1, 1000])
@@ -192,11 +194,11 @@ def test_several_gzip_members_and_padding_are_one_body(piece):
 
 
 def test_an_empty_body_needs_no_coding():
-    assert decoded("gzip", b"") == b""
+    assert decoded("gzip", b"") == decoded("br", b"") == b""
 
 
 @pytest.mark.parametrize(
-    "coding", ["br", "zstd", "compress", "gzip, gzip", "deflate,gzip", "x\x1b"]
+    "coding", ["zstd", "compress", "br, br", "gzip, gzip", "deflate,gzip", "x\x1b"]
 )
 def test_an_unknown_or_chained_coding_fails_and_is_named(coding):
     with pytest.raises(Failure, match="not supported") as caught:
@@ -206,17 +208,19 @@ def test_an_unknown_or_chained_coding_fails_and_is_named(coding):
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+PACKED = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress}
+
+
+@pytest.mark.parametrize("coding", PACKED)
 def test_a_bomb_is_stopped_at_the_limit(coding):
-    pack = gzip.compress if coding == "gzip" else zlib.compress
-    bomb = pack(bytes(50_000_000))
+    bomb = PACKED[coding](bytes(50_000_000))
     with pytest.raises(Failure) as caught:
         decoded(coding, bomb, limit=1000, piece=len(bomb))
     assert caught.value.kind is FailureKind.BODY
 
 
 def test_a_body_of_exactly_the_limit_passes_and_one_more_byte_fails():
-    for coding, pack in (("", bytes), ("gzip", gzip.compress), ("deflate", zlib.compress)):
+    for coding, pack in ("", bytes), *PACKED.items():
         assert decoded(coding, pack(b"x" * 1000)) == b"x" * 1000
         with pytest.raises(Failure):
             decoded(coding, pack(b"x" * 1001))
@@ -236,6 +240,9 @@ def test_many_empty_members_fail_early():
         ("gzip", gzip.compress(b"hello") + b"garbage"),
         ("deflate", zlib.compress(b"hello" * 50)[:-2]),
         ("deflate", b"\xff\xff\xff"),
+        ("br", b"not brotli at all"),
+        ("br", brotli.compress(b"hello" * 50)[:-2]),
+        ("br", brotli.compress(b"hello") + b"garbage"),
     ],
 )
 def test_damaged_bodies_fail(coding, raw):

@@ -145,6 +145,34 @@ async def test_an_address_that_is_not_allowed_is_never_contacted(server):
     assert server.requests == []
 
 
+async def test_a_redirect_to_two_places_fails_and_names_them(net, server):
+    server.replies["/"] = Reply(302, headers=(("Location", "/end"), ("Location", "/other")))
+    message = str(await failed(net, server.url()))
+    assert message == 'the redirect leads to two places: "/end", "/other"'
+    assert len(server.requests) == 1
+
+
+async def test_a_redirect_given_twice_is_one(net, server):
+    server.replies["/"] = Reply(302, headers=(("Location", "/end"), ("Location", "/end")))
+    await got(net, server.url())
+    assert server.requests[1].path == "/end"
+
+
+@pytest.mark.parametrize("location", ["http:///end", "http:end", "HTTP:/end", "https:?end"])
+async def test_a_redirect_without_a_host_is_not_guessed_at(net, server, location):
+    server.replies["/"] = to(location)
+    assert "no host" in str(await failed(net, server.url()))
+
+
+async def test_a_redirect_of_exactly_the_limit_is_followed_and_one_character_more_is_not(
+    net, server
+):
+    server.replies["/"] = to("/end?" + "x" * 8187)
+    await got(net, server.url())
+    server.replies["/"] = to("/end?" + "x" * 8188)
+    assert "more than 8192 characters" in str(await failed(net, server.url()))
+
+
 async def test_secrets_of_a_url_are_not_noted(net, server):
     server.replies["/"] = to("/end?key=hunter2")
     trace = Trace()

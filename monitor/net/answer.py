@@ -66,6 +66,7 @@ class Answer:
         self._scanned = self._received = self._head_bytes = self._dropped = self._trailers = 0
         self._parser: httptools.HttpResponseParser | None = None
         self._body: Body | None = None
+        self._pieces: list[bytes] = []
         self._decoded = self._until_close = False
 
     def feed(self, raw: bytes) -> None:
@@ -204,12 +205,22 @@ class Answer:
         try:
             self._parser.feed_data(raw)
         except httptools.HttpParserError as error:
+            self._decode()
             if self.done:
                 self._warn("there are bytes after the end of the answer")
             elif isinstance(error, httptools.HttpParserCallbackError) and error.__context__:
                 raise error.__context__ from None
             else:
                 raise _broken(f"the answer is not valid HTTP: {error}") from None
+        else:
+            self._decode()
+
+    def _decode(self) -> None:
+        """Decode what came of the body at once: chunks of one byte each would cost too much."""
+        if self._body is not None and self._pieces:
+            raw = b"".join(self._pieces)
+            self._pieces.clear()
+            self._body.feed(raw)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, or drop a trailer (for llhttp)."""
@@ -236,9 +247,9 @@ class Answer:
         self._expect_body(coding.decode("latin-1"), length)
 
     def on_body(self, raw: bytes) -> None:
-        """Decode a piece of the body (for llhttp)."""
+        """Take in a piece of the body (for llhttp)."""
         if self._body is not None and not self.done:
-            self._body.feed(raw)
+            self._pieces.append(raw)
 
     def on_message_complete(self) -> None:
         """Note the end of the message (for llhttp)."""

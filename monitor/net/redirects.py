@@ -8,6 +8,8 @@ are sent on where their domain and path allow it.
 
 from __future__ import annotations
 
+import re
+
 import httpx
 
 from monitor.model import FailureKind
@@ -18,6 +20,8 @@ _HARMLESS = frozenset(
     {"accept", "accept-charset", "accept-encoding", "accept-language", "cache-control"}
     | {"content-type", "pragma", "user-agent"}
 )
+_LONGEST = 8192
+_HOSTLESS = re.compile(r"https?:(?!//[^/?#])", re.IGNORECASE)  # readers differ on what that means
 _OF_BODY = frozenset({"content-length", "content-type", "content-encoding", "transfer-encoding"})
 
 
@@ -55,7 +59,15 @@ def origin(url: httpx.URL) -> tuple[str, str, int]:
 
 
 def _location(response: httpx.Response) -> httpx.URL:
-    location = response.headers["location"]
+    location, *others = dict.fromkeys(response.headers.get_list("location"))
+    if others:
+        message = f'the redirect leads to two places: "{shown(location)}", "{shown(others[0])}"'
+        raise Failure(FailureKind.PROTOCOL, message)
+    if len(location) > _LONGEST:
+        message = f"the redirect leads to a URL of more than {_LONGEST} characters"
+        raise Failure(FailureKind.PROTOCOL, message)
+    if _HOSTLESS.match(location):
+        raise Failure(FailureKind.PROTOCOL, f'the redirect leads to no host: "{shown(location)}"')
     try:
         url = response.request.url.join(location).copy_with(userinfo=b"", fragment=None)
         host = url.host  # decodes an internationalised name, which may be none

@@ -23,6 +23,7 @@ from monitor.net.secret import Secret
 from monitor.net.texts import FilePath, Template
 
 _PIECE = 65536
+_NAMES = 100  # of a certificate that are kept; some hold thousands
 
 
 class TlsVersion(StrEnum):
@@ -208,7 +209,7 @@ def _certificate(chain: tuple[object, ...]) -> Certificate | None:
     return Certificate(
         subject=_name(leaf.get("subject")),
         issuer=_name(leaf.get("issuer")),
-        names=tuple(shown(name) for _, name in names),  # type: ignore[attr-defined]  # pairs
+        names=tuple(shown(name) for _, name in names[:_NAMES]),  # type: ignore[index]  # pairs
         not_before=_instant(leaf["notBefore"]),
         not_after=_instant(leaf["notAfter"]),
         chain_expiry=min(_instant(each["notAfter"]) for each in read),

@@ -18,6 +18,10 @@ from monitor.model import FailureKind
 from monitor.net.failure import Failure
 from monitor.net.tls import Tls
 
+_EMPTY = 262144
+"""How many bytes of TLS may carry nothing: a handshake is shorter, tickets may be sent for ever."""
+_FRAME = 32  # bytes around a byte of content that is sent alone, about
+
 _BIND_ADDRESS_NO_PORT = 24  # Linux; Python has no name for it before 3.12
 
 
@@ -102,6 +106,7 @@ class Wire(asyncio.Protocol):
         self._stage: Stage | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._pending = b""
+        self._empty = 0
         self._ended = False
         self._error: Exception | None = None
         self._first_byte: Callable[[], None] | None = None
@@ -196,7 +201,10 @@ class Wire(asyncio.Protocol):
 
     def _feed(self, stage: Stage, raw: bytes) -> None:
         if self._tls is not None:
-            raw = self._tls.decrypt(raw)
+            sealed, raw = len(raw), self._tls.decrypt(raw)
+            self._bound(sealed, len(raw))
+        elif isinstance(stage, Tls):
+            self._bound(len(raw), 0)
         if raw and self._first_byte is not None:
             self._first_byte()
             self._first_byte = None
@@ -208,6 +216,12 @@ class Wire(asyncio.Protocol):
                 self._write(stage.outgoing())
         if self._tls is not None and self._tls.closed and not stage.done:
             stage.end()
+
+    def _bound(self, sealed: int, content: int) -> None:
+        """Count what came over TLS and carried nothing, which no stage sees. Raises Failure."""
+        self._empty = max(0, self._empty + sealed - _FRAME * content)
+        if self._empty > _EMPTY:
+            raise Failure(FailureKind.TLS, f"more than {_EMPTY} bytes of TLS that carry nothing")
 
     def _end(self) -> None:
         waiter, stage = self._waiting(), self._stage
