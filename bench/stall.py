@@ -13,6 +13,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +39,15 @@ _BEAT = 0.005
 
 
 def rows() -> Iterator[str]:
+    for hostile in (False, True):
+        with ProcessPoolExecutor(1, get_context("spawn")) as apart:
+            yield apart.submit(_watched, hostile=hostile).result()
+
+
+def _watched(*, hostile: bool) -> str:
+    """One row, in a process of its own: memory is not given back."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        for hostile in (False, True):
-            yield runner.run(_row(hostile=hostile))
+        return runner.run(_row(hostile=hostile))
 
 
 async def _row(*, hostile: bool) -> str:

@@ -273,10 +273,10 @@ def _joined(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
 def _steps(was: Sequence[Step], seen: Sequence[Step]) -> Iterator[tuple[str, str, str]]:
     for before, after in zip(was, seen, strict=False):
         if before.name == after.name:
-            yield f"step {after.name}", _said(before), _said(after)
+            yield f"step {after.name}", _came(before), _came(after)
 
 
-def _said(step: Step) -> str:
+def _came(step: Step) -> str:
     return f"{step.outcome} {step.status_line}".rstrip()
 
 

@@ -452,3 +452,15 @@ def test_an_excerpt_keeps_lines_and_drops_what_is_not_text():
 
 def test_one_line_is_one_line():
     assert one_line(" a\nb\u2028c\x07 ") == "a b c�"
+
+
+def test_the_same_text_is_quoted_by_each_redactor_in_its_own_way():
+    assert quoted("token hunter2", without_hunter2) == "token ***"
+    assert quoted("token hunter2", str) == "token hunter2"
+    assert quoted("token hunter2", without_hunter2) == "token ***"
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "text/html; charset=utf-8"])
+def test_a_byte_order_mark_is_no_text_where_it_begins_a_body_and_only_there(content_type):
+    mark = b"\xef\xbb\xbf"
+    assert decoded(mark + b"a" + mark + b"b\xff", content_type) == "a\ufeffb\ufffd"

@@ -6,7 +6,7 @@ otherwise. A fault at 101 s falls between two scheduled probes, which come 2 s a
 
 import pytest
 
-from monitor.detection import Declared, Phase, Sent, Span
+from monitor.detection import Declared, Phase, Sent, Span, new_state, step, wake_at
 from monitor.model import (
     AllUsersScope,
     Deployment,
@@ -610,3 +610,14 @@ class TestRestart:
         sim = Simulation(estate(places={"paris": "net-x", "rome": "net-y"}), resumed=[taken])
         sim.run(1200)
         assert told(sim) == WHOLE_LIFE[1:]
+
+
+def test_a_probe_that_was_answered_wakes_nobody():
+    watched = estate()
+    cell = watched.cells()[0]
+    key, fingerprint = cell.key, cell.target.fingerprint
+    state = new_state(watched, worked=[(key, fingerprint)])
+    step(state, Sent(key, "r1", 100.0, 10.0), 100.0)
+    assert wake_at(state) <= 110.0
+    step(state, Result("r1", key, fingerprint, 100.0, 100.02, START, Outcome.PASS), 100.02)
+    assert wake_at(state) == float("inf")

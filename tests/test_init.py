@@ -147,7 +147,7 @@ def test_the_title_of_the_page_is_expected_of_it(site, file):
     assert found["crm/sign-in"].options.expect.body_contains == ("Sign in to CRM",)
     assert found["orders/intake"].options.expect.body_contains == ()
     code, out, _ = monitor("probe", "crm/sign-in", "--config", file)
-    assert (code, "pass in" in out) == (0, True)
+    assert (code, " passed after " in out) == (0, True)
     site.pages["/sign-in"] = page("Down for maintenance")
     assert monitor("probe", "crm/sign-in", "--config", file)[0] == 1
 

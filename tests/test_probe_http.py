@@ -85,6 +85,29 @@ async def answered(net, server, reply, **fields):
 # ------------------------------------------------------------------------ passing
 
 
+async def test_a_probe_leaves_nothing_in_what_the_next_one_of_its_target_sends(net, server):
+    cookie = (("Set-Cookie", "session=1"), ("Location", "/in"))
+    server.replies["/"] = Reply(302, headers=cookie)
+    server.replies["/in"] = Reply(body=b"Sign in")
+    options = HttpOptions(server.url(), method="POST", body="a=1")
+    cell = cell_of(server.url(), options)
+    for _ in range(2):
+        result = await PROBES["http"].probe(cell, Ask("r1", 5.0), Means(net))
+        assert result.outcome is Outcome.PASS
+    first, followed, again, _ = server.requests
+    assert (first.method, first.body, first.header("cookie")) == ("POST", b"a=1", None)
+    assert (followed.method, followed.header("cookie")) == ("GET", "session=1")
+    assert again == first
+
+
+async def test_targets_of_one_check_are_asked_at_their_own_addresses(net, server):
+    server.replies["/a"] = server.replies["/b"] = Reply(body=b"Sign in")
+    options = HttpOptions(server.url("/{tenant}"))
+    for path in ("/a", "/b", "/a"):
+        await PROBES["http"].probe(cell_of(server.url(path), options), Ask("r1", 5.0), Means(net))
+    assert [request.path for request in server.requests] == ["/a", "/b", "/a"]
+
+
 async def test_a_pass_tells_who_when_and_how_long(net, server):
     before = net.clock.now()
     result = await answered(net, server, Reply(body=b"Sign in"))

@@ -10,7 +10,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from monitor.clock import Clock
 from monitor.daemon import schedule as module
-from monitor.daemon.schedule import Schedule
+from monitor.daemon.schedule import TOGETHER, Schedule, together
 from monitor.model import CellKey
 from monitor.timetable import Slot
 
@@ -142,3 +142,13 @@ async def test_turns_that_came_too_late_to_be_taken_are_counted(wall):
     scheduled.schedule._take(0, SLOTS[0].offset - 0.75 * INTERVAL)
     assert scheduled.missed == 2
     assert len(scheduled.fired) == 1
+
+
+def test_cells_due_within_a_moment_begin_together_and_none_early():
+    due = [1000 + step * 0.003 for step in range(333)]
+    begun = [together(each) for each in due]
+    assert all(
+        -1e-9 <= late - each <= TOGETHER + 1e-9 for each, late in zip(due, begun, strict=True)
+    )
+    assert begun == sorted(begun)
+    assert len(set(begun)) <= 101

@@ -26,9 +26,9 @@ from monitor.story import Difference, headline_of, story_of, text_of, values_of
 NOW = datetime(2029, 3, 4, 2, 14, 7, tzinfo=UTC)
 CELL = CellKey("crm", "sign-in", "acme", "london")
 CERTIFICATE = Certificate(
-    subject="commonName=crm.example.org",
+    subject="commonName=crm.example.com",
     issuer="commonName=Some CA",
-    names=("crm.example.org",),
+    names=("crm.example.com",),
     not_before=NOW - timedelta(days=60),
     not_after=NOW + timedelta(days=30),
     chain_expiry=NOW + timedelta(days=30),
@@ -43,7 +43,7 @@ GOOD = Result(
     Outcome.PASS,
     phases=Phases(0.001, 0.012, 0.031, 0.02, 0.001),
     evidence=Evidence(
-        asked="GET https://crm.example.org/acme/sign-in",
+        asked="GET https://crm.example.com/acme/sign-in",
         address="203.0.113.7:443",
         status=200,
         status_line="HTTP/1.1 200 OK",
@@ -76,10 +76,10 @@ BAD = replace(
 TOLD = """\
 crm/sign-in/acme/london FAILED (status) after 213.0 ms: status 503 Service Unavailable \
 (expected 200)
-  tried      GET https://crm.example.org/acme/sign-in from london (net-a, 127.0.0.1)
+  tried      GET https://crm.example.com/acme/sign-in from london (net-a, 127.0.0.1)
   when       2029-03-04 02:14:07Z, it took 213.0 ms
   reached    203.0.113.7:443, its name resolved afresh
-  TLS        TLSv1.3, certificate of crm.example.org until 2029-04-03 02:14:07Z (30 days), \
+  TLS        TLSv1.3, certificate of crm.example.com until 2029-04-03 02:14:07Z (30 days), \
 issued by commonName=Some CA
   how far    answered in full; what came back was not what is expected
   answer     HTTP/1.1 503 Service Unavailable
@@ -98,7 +98,7 @@ NO_PHASES = Phases()
 
 def stopped(message, *, kind=FailureKind.TIMEOUT, phases=NO_PHASES, **evidence):
     """A FAIL that came to no answer."""
-    captured = Evidence(message=message, asked="GET https://crm.example.org/", **evidence)
+    captured = Evidence(message=message, asked="GET https://crm.example.com/", **evidence)
     return replace(BAD, failure=kind, phases=phases, evidence=captured)
 
 

@@ -59,7 +59,7 @@ class Ours:
 
     async def page(self, path: str) -> str:
         """One of its pages."""
-        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=20) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as client:
             return (await client.get(f"http://127.0.0.1:{self.port}{path}")).text
 
     async def figures(self) -> Figures:

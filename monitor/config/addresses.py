@@ -35,10 +35,11 @@ def url_mistake(
         return "names no host: write http://host/path or https://host/path"
     if parsed.userinfo:
         return "holds a user or password: give them as `basic:` or `bearer:`"
-    return _host_mistake(host, allow)
+    return host_mistake(host, allow)
 
 
-def _host_mistake(host: str, allow: Sequence[IPv4Network | IPv6Network]) -> str | None:
+def host_mistake(host: str, allow: Sequence[IPv4Network | IPv6Network]) -> str | None:
+    """Why a host, a name or an address without brackets, may not be contacted; None when it may."""
     local = host == "localhost" or host.endswith(".localhost")
     try:
         address = str(ip_address("127.0.0.1" if local else host))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from monitor.config.addresses import url_mistake
+from monitor.config.addresses import host_mistake, url_mistake
 from monitor.config.mistakes import Path
 from monitor.config.reading import Findings
 from monitor.config.rules import IMPOSSIBLE
@@ -44,6 +44,15 @@ def check_url(url: str, path: Path, case: Case, schemes: Sequence[str] = ("http"
     if case.findings.under("network"):
         return
     mistake = url_mistake(url, case.document.network.allow_private, schemes)
+    if mistake is not None:
+        case.findings.add(path, mistake)
+
+
+def check_host(host: str, path: Path, case: Case) -> None:
+    """Note why a host may not be contacted."""
+    if case.findings.under("network"):
+        return
+    mistake = host_mistake(host, case.document.network.allow_private)
     if mistake is not None:
         case.findings.add(path, mistake)
 

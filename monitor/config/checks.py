@@ -6,7 +6,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from monitor.config.addresses import EVERYWHERE, url_mistake
-from monitor.config.case import ALL, Case, check_inherited, check_url, near_words, rules_of
+from monitor.config.case import (
+    ALL,
+    Case,
+    check_host,
+    check_inherited,
+    check_url,
+    near_words,
+    rules_of,
+)
 from monitor.config.kinds import Kinded
 from monitor.config.mistakes import Path
 from monitor.config.shape import ServiceShape
@@ -60,6 +68,7 @@ def check_controls(case: Case) -> None:
 
 
 def _control_target(control: Kinded, path: Path, case: Case) -> None:
+    _datagrams(control, path, case)
     wanted = tenant_places(control)
     for place in wanted.values():
         case.findings.add((*path, *place), "a control has no tenant: write it without { }")
@@ -132,6 +141,7 @@ def _check(
             (*path, "real_users"), "is counted elsewhere and read here: write `evidence: passive`"
         )
     _by_kind(check, path, case)
+    _datagrams(check, path, case)
     known = names_under(case.root, "tenants")
     for index, name in enumerate(check.own.tenants or ()):
         if name not in known:
@@ -229,6 +239,9 @@ def _options(kind: str, options: Any, path: Path, case: Case) -> None:
     """Note where a target's options must not lead."""
     for place, url in urls_of(kind, options):
         check_url(url, (*path, *place), case, schemes_of(kind, place))
+    hosts: Mapping[str, str] = getattr(options, "hosts", {})
+    for key, host in hosts.items():
+        check_host(host, (*path, key), case)
 
 
 def _tls_files(options: Any, path: Path, case: Case) -> None:
@@ -240,6 +253,18 @@ def _tls_files(options: Any, path: Path, case: Case) -> None:
         except ValueError as error:
             key, _, reason = str(error).partition(": ")
             case.findings.add((*path, "tls", key), reason)
+
+
+def _datagrams(read: Kinded, path: Path, case: Case) -> None:
+    """A proxy carries no datagrams, and every check is probed from every vantage."""
+    if not getattr(read.options, "datagrams", False):
+        return
+    for name, vantage in case.document.vantages.items():
+        if vantage.proxy is not None:
+            case.findings.add(
+                (*path, "transport"),
+                f"udp cannot leave through the proxy of vantage {name}: write `transport: tcp`",
+            )
 
 
 def _timing(interval: float, timeout: float, holders: list[Path], case: Case) -> None:

@@ -39,6 +39,11 @@ class ByKind:
         self._kinds = kinds
         self._default = default
 
+    def of(self, kind: str | None) -> tuple[type[Shape], ...]:
+        """The models of one kind, "" for the default one; of all where there is no such kind."""
+        one = None if kind is None else self.models.get(kind or self._default or "")
+        return tuple(self.models.values()) if one is None else (one,)
+
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:

@@ -97,9 +97,10 @@ def may_be_none(path: Path) -> bool:
 def known_keys(
     model: Any = Document, path: Path = (), kind: str | None = None
 ) -> dict[Path, tuple[str, ...]]:
-    """The keys of every mapping a file may hold, by its path; of one `kind` only where given.
+    """The keys of every mapping a file may hold, by its path.
 
-    A step is `*` for any name and `[]` for any position.
+    A step is `*` for any name and `[]` for any position. With a `kind`, "" for the default one,
+    what is read by its kind has the keys of that one only.
     """
     found: dict[Path, tuple[str, ...]] = {}
     if isinstance(model, type) and issubclass(model, BaseModel):
@@ -110,8 +111,7 @@ def known_keys(
                 found |= known_keys(part, (*path, key), kind)
         return found
     if isinstance(model, ByKind):
-        one = model.models.get(kind or "")
-        for each in model.models.values() if one is None else (one,):
+        for each in model.of(kind):
             deeper = known_keys(each, path, kind)
             found |= {k: tuple(dict.fromkeys(found.get(k, ()) + v)) for k, v in deeper.items()}
         return found
@@ -151,8 +151,9 @@ def _note(error: ErrorDetails, root: Node, findings: Findings) -> None:
             findings.add(path, f"is missing: add `{path[-1]}:`")
         findings.lost.add(path[:-1])
         return
+    lost = frozenset(findings.lost)
     for deeper, message in _messages(error, path, root):
-        if deeper in findings.lost or (message.startswith(LACKING) and findings.under(*deeper)):
+        if deeper in lost or (message.startswith(LACKING) and findings.under(*deeper)):
             findings.lost.add(path)
             continue
         findings.add(deeper, message)
@@ -170,7 +171,7 @@ def _path(loc: Iterable[str | int], root: Node, last_is_absent: bool) -> Path:
         found = child(node, step)
         if found is not None:
             node, path = found, (*path, step)
-            tag = _kind_at(node) if _is_of_a_kind(path) else None
+            tag = _tag_of(node) if _is_of_a_kind(path) else None
     absent = last_is_absent and (not path or path[-1] != steps[-1])
     return (*path, steps[-1]) if absent else path
 
@@ -179,7 +180,7 @@ def _is_of_a_kind(path: Path) -> bool:
     return may_be_none(path) or (len(path) == 2 and path[0] == "channels")
 
 
-def _kind_at(node: Node) -> str:
+def _tag_of(node: Node) -> str:
     named = child(node, "kind")
     return DEFAULT_KIND if named is None else str(named.value)
 
@@ -189,7 +190,7 @@ def _messages(error: ErrorDetails, path: Path, root: Node) -> list[tuple[Path, s
     if kind == "value_error":
         return _by_field(str(context["error"]), path, root)
     if kind == _UNKNOWN:
-        return [(path, _unknown(path, root))]
+        return [(path, _unknown(path, _kind_at(path, root)))]
     if kind == _NO_KIND:
         return [_kind_mistake(given, context, path)]
     if kind in _WANTED:
@@ -201,8 +202,8 @@ def _messages(error: ErrorDetails, path: Path, root: Node) -> list[tuple[Path, s
 
 def _by_field(message: str, path: Path, root: Node) -> list[tuple[Path, str]]:
     """What a core dataclass refuses, `field: reason; field: reason`, under each field."""
-    fields = _keys_at(path, root)
-    starts = [m for m in re.finditer(r"(?:^|; )([a-z_]+): ", message) if m[1] in fields]
+    fields = _keys_at(path, _kind_at(path, root))
+    starts = [m for m in re.finditer(r"(?:^|; )([a-z_0-9]+): ", message) if m[1] in fields]
     if not starts or starts[0].start():
         return [(path, message)]
     ends = [m.start() for m in starts[1:]] + [len(message)]
@@ -216,18 +217,23 @@ def _kind_mistake(given: Any, context: Mapping[str, Any], path: Path) -> tuple[P
     return (*path, "kind"), f"{shown(given['kind'])} is not one of: {kinds}"
 
 
-def _unknown(path: Path, root: Node) -> str:
-    known = _keys_at(path[:-1], root)
+def _kind_at(path: Path, root: Node) -> str:
+    """The kind that is named by the nearest mapping around a path; "" where none is."""
+    for end in range(len(path), 0, -1):
+        named = at(root, (*path[:end], "kind"))
+        if named is not None:
+            return str(named.value)
+    return ""
+
+
+def _unknown(path: Path, kind: str) -> str:
+    known = _keys_at(path[:-1], kind)
     near = difflib.get_close_matches(str(path[-1]), known, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"known are: {', '.join(known)}"
     return f"is not a known key; {hint}"
 
 
-def _keys_at(path: Path, root: Node) -> tuple[str, ...]:
-    """The keys of the mapping at a path, which are those of its kind if it is part of a kind."""
-    above = (at(root, path[:depth]) for depth in range(len(path), 0, -1))
-    found = (child(node, "kind") for node in above if node is not None)
-    kind = next((str(node.value) for node in found if node is not None), DEFAULT_KIND)
+def _keys_at(path: Path, kind: str | None = None) -> tuple[str, ...]:
     for known, keys in _known(kind).items():
         if len(known) == len(path) and all(map(_same_step, known, path)):
             return keys
@@ -240,8 +246,8 @@ def _same_step(known: str | int, step: str | int) -> bool:
     )
 
 
-@functools.lru_cache(maxsize=64)
-def _known(kind: str) -> dict[Path, tuple[str, ...]]:
+@functools.cache
+def _known(kind: str | None) -> dict[Path, tuple[str, ...]]:
     return known_keys(kind=kind)
 
 

@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import random
 import signal
@@ -41,7 +40,7 @@ from monitor.daemon.listener import Listener, bind
 from monitor.daemon.logs import Logs
 from monitor.daemon.mind import holder_name, mind_of, new_ulid
 from monitor.daemon.official import CalendarWatch
-from monitor.daemon.schedule import Schedule
+from monitor.daemon.schedule import Schedule, together
 from monitor.delivery import Delivery
 from monitor.engine import Engine, ProbeCell
 from monitor.engine.hearing import Hearing, expected
@@ -71,11 +70,6 @@ _END_WITHIN = 1.5
 _FINISH_WITHIN = 2.0
 _GONE_WITHIN = 4.5
 """Seconds from the signal to stop: answers to be given, writes to be done, the process to end."""
-
-_TOGETHER = 0.01
-"""Cells due within so many seconds begin together: one wake of the process then serves several,
-and a probe among others costs a tenth less than one alone. With more, the handshakes of some would
-be seen in the timings of others."""
 
 _PRUNE_EVERY = 600
 _GAP_KEPT = timedelta(seconds=SIGN_EVERY)
@@ -306,8 +300,7 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
     loop = asyncio.get_running_loop()
 
     def fire(key: CellKey, planned: float, wait: float) -> None:
-        together = math.ceil((loop.time() + wait) / _TOGETHER) * _TOGETHER
-        loop.call_at(together, engine.fire, key, planned)
+        loop.call_at(together(loop.time() + wait), engine.fire, key, planned)
 
     def stepped(seconds: float) -> None:
         LOG.warning("the wall clock stepped", seconds=round(seconds, 3))

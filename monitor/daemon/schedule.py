@@ -16,6 +16,7 @@ due too fires once, and the turns it missed are counted.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -31,6 +32,11 @@ STEP = 1.0
 DRIFT = 0.2
 OVERDUE = 2.0
 TICK = 1.0
+
+TOGETHER = 0.01
+"""Cells due within so many seconds begin together: one wake of the process then serves several,
+and a probe among others costs a tenth less than one alone. With more, the TLS handshakes of some
+would be seen in the timings of others."""
 
 Fire = Callable[[CellKey, float, float], None]
 """Called for each cell of a slot: the cell, when it was planned (monotonic s), and how many
@@ -115,6 +121,11 @@ class Schedule:
             at = now.wall_of(self._due[number])
             trigger = _every(self._slots[number].interval, at)
             job.modify(trigger=trigger, next_run_time=max(at, now.at))
+
+
+def together(due: float) -> float:
+    """When a cell due at a monotonic second begins: then or up to `TOGETHER` later, with others."""
+    return math.ceil(due / TOGETHER) * TOGETHER
 
 
 def _every(seconds: float, first: datetime) -> IntervalTrigger:

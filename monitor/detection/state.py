@@ -205,6 +205,8 @@ def wake_at(state: State) -> float:
     due = min(state.due.values()) if state.due else float("inf")
     if state.blind.open:
         due = min(due, state.blind.wake_at())
+    while state.waiting and state.waiting[0][2] not in state.unanswered:
+        heapq.heappop(state.waiting)  # answered meanwhile: nothing waits there
     return min(due, state.waiting[0][0]) if state.waiting else due
 
 

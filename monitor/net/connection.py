@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.net.hop import Place, secured
 from monitor.net.progress import Progress
-from monitor.net.tls import TlsSettings
+from monitor.net.tls import Tls, TlsSettings
 from monitor.net.trace import Phase
 from monitor.net.wire import Stage, Wire
 
@@ -18,18 +18,19 @@ class Connection:
         self._host = host
         self._progress = progress
 
-    async def secure(self, settings: TlsSettings) -> None:
+    async def secure(self, settings: TlsSettings) -> Tls:
         """Go over to TLS, at once or later in the conversation (STARTTLS). Raises Failure."""
-        await secured(self._place, self._wire, self._host, self._progress, settings)
+        return await secured(self._place, self._wire, self._host, self._progress, settings)
 
-    async def say(self, raw: bytes, stage: Stage) -> None:
-        """Send bytes, none for b"", then feed the stage until it is done. Raises Failure.
+    def send(self, raw: bytes) -> None:
+        """Send bytes without waiting for anything; what is lost is found out by whoever waits."""
+        self._progress.enter(Phase.PROCESSING)
+        self._wire.send(raw)
 
-        What the stage did not need it gives back with `unused`.
+    async def hear(self, stage: Stage) -> None:
+        """Feed the stage until it is done. Raises Failure.
+
+        The stage keeps for itself what it was fed and does not need yet.
         """
         self._progress.enter(Phase.PROCESSING)
-        await self._wire.attend(stage, raw, lambda: self._progress.enter(Phase.TRANSFER))
-
-    def unused(self, raw: bytes) -> None:
-        """Keep what a stage did not need for the next one."""
-        self._wire.give_back(raw)
+        await self._wire.attend(stage, b"", lambda: self._progress.enter(Phase.TRANSFER))

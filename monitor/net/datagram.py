@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 
 from monitor.model import FailureKind
-from monitor.net.failure import Failure
+from monitor.net.failure import Failure, Unable
+
+_LARGEST = 65535
 
 
 async def asked_by_datagram(
@@ -15,43 +18,37 @@ async def asked_by_datagram(
 ) -> bytes:
     """Send to a literal address, and return the first datagram from there that `belongs`.
 
-    The socket is connected, so that only that address can answer. Raises Failure(CONNECT).
+    The socket is connected, so that only that address can answer. Raises Failure(CONNECT), and
+    Unable where the source is of another family than the address.
     """
+    if source is not None and (":" in source) != (":" in address):
+        raise Unable(f"{source} cannot reach {address}: one is IPv4, the other IPv6")
     loop = asyncio.get_running_loop()
-    waiter: asyncio.Future[bytes] = loop.create_future()
     try:
-        transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Waiting(waiter, belongs),
-            local_addr=(source, 0) if source else None,
-            remote_addr=(address, port),
-        )
+        with _socket(address, source) as sock:
+            sock.connect((address, port))
+            await loop.sock_sendall(sock, payload)
+            while True:
+                raw = await loop.sock_recv(sock, _LARGEST)
+                if belongs(raw):
+                    return raw
+                await asyncio.sleep(0)  # what is there already is received without a pause
     except OSError as error:
-        raise _unreached(address, port, error) from error
-    try:
-        transport.sendto(payload)
-        return await waiter
-    except OSError as error:
-        raise _unreached(address, port, error) from error
-    finally:
-        transport.close()
+        raise _unreached(f"{address} port {port}", error) from error
 
 
-def _unreached(address: str, port: int, error: OSError) -> Failure:
+def _socket(address: str, source: str | None) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        if source is not None:
+            sock.bind((source, 0))
+    except OSError as error:
+        sock.close()
+        raise _unreached(f"source address {source}", error) from error
+    return sock
+
+
+def _unreached(what: str, error: OSError) -> Failure:
     reason = os.strerror(error.errno).lower() if error.errno else str(error)
-    return Failure(FailureKind.CONNECT, f"{address} port {port}: {reason}")
-
-
-class _Waiting(asyncio.DatagramProtocol):
-    def __init__(self, waiter: asyncio.Future[bytes], belongs: Callable[[bytes], bool]) -> None:
-        self._waiter = waiter
-        self._belongs = belongs
-
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        del addr
-        if not self._waiter.done() and self._belongs(data):
-            self._waiter.set_result(data)
-
-    def error_received(self, exc: Exception) -> None:
-        """Take in that the address refused (ICMP)."""
-        if not self._waiter.done():
-            self._waiter.set_exception(exc)
+    return Failure(FailureKind.CONNECT, f"{what}: {reason}")

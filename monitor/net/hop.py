@@ -149,8 +149,8 @@ async def secured(
     settings: TlsSettings,
     *,
     protocols: tuple[str, ...] = (),
-) -> None:
-    """Go over to TLS with a host. Raises Failure."""
+) -> Tls:
+    """Go over to TLS with a host, and return the session. Raises Failure."""
     progress.enter(Phase.TLS, place.limits.tls)
     tls = Tls(place.contexts[settings, protocols], settings.server_name or host)
     try:
@@ -158,6 +158,7 @@ async def secured(
     finally:
         progress.trace.certificate = tls.certificate()
         progress.trace.tls_version = tls.version()
+    return tls
 
 
 def _destination(url: httpx.URL) -> tuple[str, int]:

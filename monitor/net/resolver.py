@@ -102,6 +102,19 @@ class Resolver:
         answer = await asyncio.shield(self._flight(key))
         return Resolved(answer.addresses, fresh=True)
 
+    def first_server(self) -> tuple[str, int]:
+        """Return the address and port of the name server that is asked first.
+
+        Raises ValueError when there is none.
+        """
+        servers = self._asked()
+        for each in servers.nameservers:
+            if isinstance(each, str):
+                return each, servers.port
+            if isinstance(each, dns.nameserver.AddressAndPortNameserver):
+                return each.address, each.port
+        raise ValueError("none is named")
+
     async def aclose(self) -> None:
         """Give up all lookups in flight."""
         flights = tuple(self._flights.values())
@@ -147,12 +160,15 @@ class Resolver:
             raise Failure(FailureKind.DNS, f"{shown(key.name)}: {_reason(error)}") from error
         raise Failure(FailureKind.DNS, f"{shown(key.name)}: the name has no address")
 
+    def _asked(self) -> dns.asyncresolver.Resolver:
+        if self._servers is None:
+            self._servers = _servers(self._nameservers)
+        return self._servers
+
     async def _ask(
         self, name: dns.name.Name, record_type: dns.rdatatype.RdataType
     ) -> _Answer | None:
-        if self._servers is None:
-            self._servers = _servers(self._nameservers)
-        found = await self._servers.resolve(
+        found = await self._asked().resolve(
             name, record_type, raise_on_no_answer=False, lifetime=self._patience
         )
         if found.rrset is None:

@@ -9,6 +9,7 @@ others.
 
 from __future__ import annotations
 
+import hashlib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -177,6 +178,11 @@ class Tls:
     def version(self) -> str:
         """Return the version that was agreed on ("TLSv1.3"), "" before there is one."""
         return (self.done and self._session.version()) or ""
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the peer's certificate, in small hex digits; "" without one."""
+        own = self.done and self._session.getpeercert(binary_form=True)
+        return hashlib.sha256(own).hexdigest() if own else ""
 
     def certificate(self) -> Certificate | None:
         """Read the peer's certificate, also after a failed verification; None before there is one.

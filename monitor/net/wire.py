@@ -115,7 +115,7 @@ class Wire(asyncio.Protocol):
         """
         waiter = self._waiter = asyncio.get_running_loop().create_future()
         self._stage, self._first_byte = stage, first_byte
-        self._send(opening)
+        self.send(opening)
         early, self._pending = self._pending, b""
         if early or self._tls is not None:
             self._take(early)
@@ -128,6 +128,13 @@ class Wire(asyncio.Protocol):
         tls.feed(b"")
         await self.attend(tls, tls.outgoing())
         self._tls = tls
+
+    def send(self, plain: bytes) -> None:
+        """Send bytes while nobody listens; on a connection that has ended they are dropped."""
+        if plain and self._tls is not None:
+            self._tls.encrypt(plain)
+            plain = self._tls.outgoing()
+        self._write(plain)
 
     def give_back(self, raw: bytes) -> None:
         """Keep what a stage did not need for the next one."""
@@ -215,12 +222,6 @@ class Wire(asyncio.Protocol):
             waiter.set_exception(failure)
         else:
             waiter.set_result(None)
-
-    def _send(self, plain: bytes) -> None:
-        if self._tls is not None:
-            self._tls.encrypt(plain)
-            plain = self._tls.outgoing()
-        self._write(plain)
 
     def _write(self, raw: bytes) -> None:
         if raw and self._transport is not None and not self._transport.is_closing():

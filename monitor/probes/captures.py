@@ -15,7 +15,7 @@ import httpx
 
 from monitor.probes import jsonpath
 from monitor.probes.assertions import mistakes, raise_all
-from monitor.probes.patterns import captured, capturing
+from monitor.probes.patterns import captured, with_one_group
 from monitor.probes.templates import completed
 from monitor.probes.text import decoded
 
@@ -40,7 +40,7 @@ class Capture:
         raise_all(
             *([] if len(given) == 1 else ["give one of json, header and match"]),
             *mistakes("json", jsonpath.parse_path, filter(None, (self.json,))),
-            *mistakes("match", capturing, filter(None, (self.match,))),
+            *mistakes("match", with_one_group, filter(None, (self.match,))),
         )
 
 

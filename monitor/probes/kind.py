@@ -94,10 +94,11 @@ class Kind:
     """A kind of probe: the frozen dataclass of its options, and its function.
 
     `address` names the option that says what is asked; `schemes` are those it may begin with
-    where it is a URL, none where it is a name. Options may say two things more of themselves, as
-    properties: `mutates`, by what a probe changes something at its target ("" for nothing), and
-    `own_names`, the placeholders that the probe fills in by itself. A kind that `listens` asks
-    nobody: it tells what came in from outside.
+    where it is a URL, none where it is a name. Options say more of themselves, as properties:
+    `mutates`, by what a probe changes something at its target ("" for nothing); and if they like
+    `own_names`, the placeholders that the probe fills in by itself; `hosts`, those it connects to
+    besides URLs, by the option that names them; `datagrams`, whether it asks over UDP. A kind that
+    `listens` asks nobody: it tells what came in from outside.
     """
 
     options: type

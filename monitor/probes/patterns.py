@@ -15,6 +15,30 @@ class Pattern(Protocol):
         """Look for the expression anywhere in the text."""
 
 
+class Found(Protocol):
+    """Where an expression was found; a group that took no part is None."""
+
+    def __getitem__(self, group: int) -> str | None: ...
+
+    def groupdict(self) -> dict[str, str | None]:
+        """The named groups."""
+
+
+class Capturing(Protocol):
+    """A compiled expression that tells what its groups matched."""
+
+    @property
+    def groups(self) -> int:
+        """How many groups there are."""
+
+    @property
+    def groupindex(self) -> dict[str, int]:
+        """The named groups, each with its number."""
+
+    def search(self, text: str) -> Found | None:
+        """Look for the expression anywhere in the text."""
+
+
 @lru_cache(maxsize=4096)
 def pattern(expression: str) -> Pattern:
     """Compile an expression, once per text. Raises ValueError with RE2's own reason."""
@@ -23,9 +47,15 @@ def pattern(expression: str) -> Pattern:
 
 
 @lru_cache(maxsize=1024)
-def capturing(expression: str) -> Any:
+def capturing(expression: str) -> Capturing:
+    """Compile an expression with its groups. Raises ValueError as `pattern` does."""
+    compiled: Capturing = _compiled(expression, captures=True)
+    return compiled
+
+
+def with_one_group(expression: str) -> Capturing:
     """Compile an expression with one group, whose text is wanted. Raises ValueError."""
-    compiled = _compiled(expression, captures=True)
+    compiled = capturing(expression)
     if compiled.groups != 1:
         raise ValueError(
             f'regular expression "{expression}": has {compiled.groups} groups, but one says what '
@@ -36,7 +66,7 @@ def capturing(expression: str) -> Any:
 
 def captured(expression: str, text: str) -> str | None:
     """Return what the one group of an expression holds in a text; None where it is not found."""
-    found = capturing(expression).search(text)
+    found = with_one_group(expression).search(text)
     return None if found is None else found[1]
 
 

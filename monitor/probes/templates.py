@@ -12,6 +12,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from monitor.net.texts import Template, Url
@@ -33,9 +34,11 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     return _PLACE.sub(lambda match: _value(match, values), text) if "{" in text else text
 
 
-def finished(text: str) -> str:
-    """The text as it is sent, when nothing more will be filled in."""
-    return _PLACE.sub(lambda match: f"{{{match[1]}}}" if match[1] else match[0], text)
+def finished(text: str, values: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The text as it is sent: the last values filled in, and `{{name}}` as `{name}`."""
+    return _PLACE.sub(
+        lambda match: f"{{{match[1]}}}" if match[1] else values.get(match[2], match[0]), text
+    )
 
 
 def completed(text: str, values: Mapping[str, str]) -> str:

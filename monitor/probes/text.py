@@ -8,6 +8,7 @@ cut in half would no longer be recognised.
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable
 from functools import lru_cache
@@ -21,8 +22,8 @@ _DROPPED = "\N{REPLACEMENT CHARACTER}"
 
 # Python knows codecs that are no charsets (zlib, punycode), so the known ones are named here.
 _CODECS = {
-    "utf-8": "utf-8-sig",
-    "utf8": "utf-8-sig",
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
     "us-ascii": "cp1252",
     "ascii": "cp1252",
     "iso-8859-1": "cp1252",
@@ -50,7 +51,10 @@ def decoded(body: bytes, content_type: str) -> str:
     UTF-8 where none or an unknown one is named; what cannot be decoded becomes U+FFFD.
     """
     named = content_type.lower().partition("charset=")[2].partition(";")[0].strip(" \t\"'")
-    return body.decode(_CODECS.get(named, "utf-8-sig"), errors="replace")
+    codec = _CODECS.get(named, "utf-8")
+    if codec == "utf-8":
+        body = body.removeprefix(codecs.BOM_UTF8)
+    return body.decode(codec, errors="replace")
 
 
 def quoted(value: object, redact: Redact) -> str:
