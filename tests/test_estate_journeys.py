@@ -8,13 +8,20 @@ from datetime import timedelta
 import pytest
 
 from monitor.clock import real_clock
+from monitor.config import load
 from monitor.demo import connector
+from monitor.demo.client import EstateProcess
 from monitor.demo.faults import Board, Fault, FaultKind
+from monitor.demo.places import SERVICES, Ports
 from monitor.demo.services import PASSWORD
 from monitor.demo.users import sign_ins
+from monitor.model import Outcome
 from monitor.net.secret import Secret
+from monitor.probes import PROBES, Ask, Means
 from tests.estate_fixtures import START, MovedClock, running
 from tests.http_server import Reply, http_server
+from tests.net_fixtures import made_net
+from tests.running import ROOT
 
 
 @pytest.fixture
@@ -164,3 +171,54 @@ async def test_imports_call_the_monitor_for_every_tenant_whose_connector_works(m
     called = [request.path.rpartition("/")[2] for request in server.requests]
     assert called[:4] == ["cedar-import", "delta-import", "ember-import", "cedar-import"]
     assert {request.header("authorization") for request in server.requests} == {"Bearer its-token"}
+
+
+# --------------------------------------------------------------------------- the shipped file
+
+
+def shipped(folder, ports):
+    """The shipped checks.yaml, for the estate at `ports`."""
+    text = (ROOT / "checks.yaml").read_text()
+    usual = Ports()
+    for name in (*SERVICES, "prometheus"):
+        text = text.replace(f":{getattr(usual, name)}", f":{getattr(ports, name)}")
+    for was, became in zip(usual.controls, ports.controls, strict=True):
+        text = text.replace(f":{was}/", f":{became}/")
+    path = folder / "checks.yaml"
+    path.write_text(text)
+    return load(path, {})
+
+
+async def probed(config, net):
+    """What every check and control of a configuration sees of each of its targets, from London."""
+    cells = [cell for cell in config.estate.cells() if cell.vantage.name == "london"]
+    asked = (
+        PROBES[cell.check.kind].probe(cell, Ask(str(cell.key), 5.0), Means(net)) for cell in cells
+    )
+    results = await asyncio.gather(*asked)
+    return {
+        (cell.key.service, cell.key.check, cell.key.target): result
+        for cell, result in zip(cells, results, strict=True)
+    }
+
+
+async def test_every_shipped_check_passes_on_the_estate_and_sees_its_faults(tmp_path):
+    with EstateProcess(Ports.free()) as estate:
+        config = shipped(tmp_path, estate.ports)
+        async with made_net(secrets=[each.reveal() for each in config.secrets]) as net:
+            well = await probed(config, net)
+            listening = {key for key in well if key[1] == "imports"}
+            assert len(listening) == 5
+            others = {key: result for key, result in well.items() if key not in listening}
+            assert {result.outcome for result in others.values()} == {Outcome.PASS}
+            taken = [result for key, result in others.items() if key[1] == "accept"]
+            assert [each.name for each in taken[0].evidence.steps] == ["place", "queued", "cancel"]
+            assert [result.evidence.warnings for result in taken] == [(), ()]
+            estate.client.switch_on("wrong_content", tenant="acme")
+            broken = await probed(config, net)
+    failing = {key for key, result in broken.items() if result.outcome is Outcome.FAIL}
+    assert {key[2] for key in failing} == {"acme"}
+    assert {("crm", "sign-in", "acme"), ("website", "shopping", "acme")} < failing
+    assert ("orders", "accept", "acme") in failing
+    first = broken["crm", "sign-in", "acme"].evidence.message
+    assert first.startswith('step 1 of 3 "page": body lacks "Sign in to Prospect CRM"')

@@ -81,7 +81,7 @@ class Run:
         self._values = {IDEMPOTENCY_KEY: randomness.token_hex(16)}
         self._values |= {name: secret.reveal() for name, secret in options.secrets.items()}
         self._hidden = set(options.secrets.values())
-        self._redactor = Redactor(self._hidden)
+        self._redactor: Redactor | None = None
         self._hosts: set[str] = set()
         self._warnings: list[str] = []
         self._changed = False
@@ -274,9 +274,12 @@ class Run:
         new = {Secret(value) for value in values} - self._hidden
         if new:
             self._hidden |= new
-            self._redactor = Redactor(self._hidden)
+            self._redactor = None
 
     def _redact(self, text: str) -> str:
+        if self._redactor is None:
+            # Made when it is needed: making one is dear, and steps find several values.
+            self._redactor = Redactor(self._hidden)
         return self._redactor.text(self._net.redactor.text(text))
 
 
