@@ -99,7 +99,7 @@ CASES = (
         RECEIVING,
         Peer.HANGS,
     ),
-    slow("a drip of redirects", served(_redirects_slowly), WAITING, Peer.HANGS),
+    slow("a drip of redirects", served(_redirects_slowly), "no answer within 0.4 s", Peer.HANGS),
     slow(
         "a body that stops half way",
         served(says(b"HTTP/1.1 200 OK\r\n\r\nx")),
