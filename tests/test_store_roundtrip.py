@@ -121,9 +121,9 @@ async def test_every_noun_comes_back_equal(database_url, change, result):
         record = await store.incident(change.incident.number)
         assert record.incident == change.incident
         assert record.events == change.events
-        assert sorted(record.evidence, key=lambda r: r.id) == sorted(
-            change.evidence, key=lambda r: r.id
-        )
+        kept = sorted((*record.evidence, *record.good), key=lambda r: r.id)
+        assert kept == sorted(change.evidence, key=lambda r: r.id)
+        assert all(each.outcome is Outcome.PASS for each in record.good)
         assert record.notices == change.notices
         still_open = [one.id for one in await store.open_incidents()]
         assert (change.incident.id in still_open) == (
