@@ -169,6 +169,12 @@ services:
     assert not [each for each in found if ENVIRON["TOKEN"] in each]
 
 
+def test_a_key_of_another_kind_is_no_key_here(mistakes):
+    [mistake] = mistakes(check_with("steps: []"))
+    assert mistake.startswith("6:9: services.crm.checks[0].steps: is not a known key; known are: ")
+    assert "cleanup_timeout" not in mistake
+
+
 def test_mistakes_come_in_the_order_of_the_file(mistakes):
     places = [tuple(map(int, each.split(":")[:2])) for each in mistakes("z: 1\na: 1\nm: 1\n")]
     assert places == sorted(places)
@@ -203,12 +209,15 @@ def test_the_shipped_file_loads_with_an_empty_environment():
     assert len(config.estate.controls) == 3
     assert config.warnings == ()
     assert config.api_token is None
-    assert config.secrets == (Secret("demo-token"), Secret("demo-secret"))
-    assert all(
-        target.address.startswith("http://127.0.0.1:9")
-        for cell in config.estate.cells()
-        for target in cell.check.targets
-    )
+    secrets = ("demo-password", "demo-token", "demo-import", "demo-secret")
+    assert config.secrets == tuple(map(Secret, secrets))
+    asked = {cell.target.address: cell.check for cell in config.estate.cells()}
+    local = [each for each in asked if each.startswith("http://127.0.0.1:9")]
+    assert {asked[each].kind for each in asked.keys() - set(local)} == {"heartbeat"}
+    assert {each.kind for each in asked.values()} == {"http", "journey", "heartbeat", "promql"}
+    writing = [each for each in asked.values() if each.evidence is EvidenceKind.MUTATING]
+    assert [each.name for each in writing] == ["accept"] * 2
+    assert all(target.canary for target in writing[0].targets)
 
 
 def test_a_minimal_file_gets_every_default(read):

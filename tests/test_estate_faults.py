@@ -409,10 +409,10 @@ async def test_the_log_keeps_every_switch_with_its_wall_time(town):
 
 
 async def test_the_log_is_bounded(town):
-    town.estate._board.log.extend(
+    town.estate.board.log.extend(
         [Switched(START, "on", "old", Fault(FaultKind.SLOW))] * (faults.LOG_LENGTH + 1)
     )
-    assert len(town.estate._board.log) == faults.LOG_LENGTH
+    assert len(town.estate.board.log) == faults.LOG_LENGTH
 
 
 def test_a_log_entry_reads_back_equal():

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Date, DateTime, Time, inspect
 
 import monitor
-from monitor.model import Change, Unobserved, UnobservedReason
+from monitor.model import Beat, Change, Unobserved, UnobservedReason
 from monitor.store import StoreTooNew, StoreUnavailable, open_reader, open_store, writes
 from monitor.store.migrate import SCRIPTS, copy_path, migrate
 from monitor.store.place import make_room, place_of, reading, writing
@@ -180,6 +180,9 @@ async def test_every_older_release_is_brought_up_with_its_open_incident(
         period = await store.period(after(-90), after(90))
         assert period.unobserved == (gap,)
         assert period.watched == {"crm": ((after(-90), None),)}
+        assert await store.heartbeats() == {}
+        await store.hear({"acme-import": Beat(after(1), "late")})
+        assert await store.heartbeats() == {"acme-import": Beat(after(1), "late")}
 
 
 async def test_a_copy_is_made_before_an_older_file_is_migrated(sqlite_url, next_release):

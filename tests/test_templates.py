@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from monitor.net.texts import Template, Url
-from monitor.probes.templates import filled, finished, places, templates, written_out
+from monitor.probes.templates import completed, filled, finished, places, templates, written_out
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,11 @@ def test_a_value_is_not_filled_in_again():
 
 def test_what_is_sent_has_its_double_braces_undone():
     assert finished('{"q": "{{name}}", "r": {"s": {}}}') == '{"q": "{name}", "r": {"s": {}}}'
+
+
+def test_a_value_is_no_text_that_is_read_again():
+    values = {"a": "{{b}}", "b": "x", "c": "{{"}
+    assert completed("{a} {b} {{b}} {c}b}} {d}", values) == "{{b}} x {b} {{b}} {d}"
 
 
 def test_templates_are_found_wherever_they_stand_in_options():

@@ -99,11 +99,15 @@ def demo(as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def estate() -> None:
+def estate(
+    heartbeats: Annotated[
+        str, typer.Option(help="The monitor that the estate's imports call.")
+    ] = "http://127.0.0.1:8365",
+) -> None:
     """Serve the simulated estate, and a receiver of pages, as the shipped checks.yaml has them."""
     from monitor.cli.standing import serve_estate  # noqa: PLC0415 - as above
 
-    raise typer.Exit(serve_estate())
+    raise typer.Exit(serve_estate(heartbeats=heartbeats))
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """The simulated estate as it stands while somebody tries the shipped checks.yaml.
 
 Beside it stands a receiver where that file sends pages. It verifies them with the file's secret and
-prints each as it comes.
+prints each as it comes. The estate's imports call the monitor where that file has it listen.
 """
 
 from __future__ import annotations
@@ -12,19 +12,26 @@ import signal
 import sys
 
 from monitor.clock import real_clock
-from monitor.demo.estate import addresses, serve
+from monitor.demo.estate import Heartbeats, addresses, serve
 from monitor.demo.places import Ports
 from monitor.demo.receiver import Page, Receiver
 from monitor.net.secret import Secret
 
 RECEIVER_PORT = 9121
+MONITOR = "http://127.0.0.1:8365"
+DEFAULT_TOKEN = "demo-import"  # noqa: S105 - as the one below
 DEFAULT_SECRET = "demo-secret"  # noqa: S105 - the default that the shipped checks.yaml spells out
 
 
-def serve_estate(ports: Ports | None = None, receiver_port: int = RECEIVER_PORT) -> int:
-    """Serve both until interrupted: 0 then, 1 when a port is taken."""
+def serve_estate(
+    ports: Ports | None = None, receiver_port: int = RECEIVER_PORT, heartbeats: str = MONITOR
+) -> int:
+    """Serve both until interrupted: 0 then, 1 when a port is taken.
+
+    `heartbeats` is the address of the monitor that imports call.
+    """
     try:
-        asyncio.run(_serve(ports, receiver_port))
+        asyncio.run(_serve(ports, receiver_port, heartbeats))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 0
     except OSError as error:
@@ -33,14 +40,20 @@ def serve_estate(ports: Ports | None = None, receiver_port: int = RECEIVER_PORT)
     return 0
 
 
-async def _serve(ports: Ports | None, receiver_port: int) -> None:
+async def _serve(ports: Ports | None, receiver_port: int, heartbeats: str) -> None:
     serving = asyncio.current_task()
     if serving is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
     clock = real_clock()
     secret = Secret(os.environ.get("PAGER_SECRET") or DEFAULT_SECRET)
     async with Receiver(secret, clock, receiver_port, _print_page) as receiver:
-        await serve(ports, clock, lambda real: _print_addresses(real, receiver.url))
+        token = Secret(os.environ.get("IMPORT_TOKEN") or DEFAULT_TOKEN)
+        await serve(
+            ports,
+            clock,
+            lambda real: _print_addresses(real, receiver.url),
+            heartbeats=Heartbeats(heartbeats, token),
+        )
 
 
 def _print_addresses(ports: Ports, pager: str) -> None:

@@ -30,6 +30,7 @@ from monitor.config.targets import (
 from monitor.config.tree import at, names_under
 from monitor.model import CONTROL, MONITOR, EvidenceKind, Need, Rules
 from monitor.net.tls import DEFAULT_TLS, TlsSettings, context_for
+from monitor.probes import PROBES
 from monitor.probes.templates import Place
 
 SHARED_TARGET = "shared"
@@ -74,6 +75,10 @@ def _control_target(control: Kinded, path: Path, case: Case) -> None:
     if control.options.mutates:
         case.findings.add(
             path, f"{control.options.mutates} changes something, and a control must not"
+        )
+    if PROBES[control.kind].listens:
+        case.findings.add(
+            (*path, "kind"), f"a {control.kind} asks nobody: a control is reached from a vantage"
         )
     _tls_files(control.options, path, case)
     if not wanted:
@@ -135,12 +140,7 @@ def _check(
         case.findings.add(
             (*path, "real_users"), "is counted elsewhere and read here: write `evidence: passive`"
         )
-    if check.options.mutates and check.own.evidence is not EvidenceKind.MUTATING:
-        case.findings.add(
-            path,
-            f"{check.options.mutates} changes something: write `evidence: mutating`, or "
-            "`changes: false` if it does not",
-        )
+    _by_kind(check, path, case)
     _datagrams(check, path, case)
     known = names_under(case.root, "tenants")
     for index, name in enumerate(check.own.tenants or ()):
@@ -153,6 +153,26 @@ def _check(
         _shared_target(check, path, case)
     elif not case.findings.under("tenants") and not case.findings.under(*path, "tenants"):
         _tenant_targets(check, path, case)
+
+
+def _by_kind(check: Kinded, path: Path, case: Case) -> None:
+    """What its kind needs a check to say of itself."""
+    if PROBES[check.kind].listens and check.own.evidence is not EvidenceKind.PASSIVE:
+        case.findings.add(path, f"a {check.kind} asks nobody: write `evidence: passive`")
+    if PROBES[check.kind].listens and not (check.options.token or _api_token(case)):
+        case.findings.add(path, "nobody can call: write `token: ${NAME}`, or set api_token")
+    if check.options.mutates and check.own.evidence is not EvidenceKind.MUTATING:
+        case.findings.add(
+            path,
+            f"{check.options.mutates} changes something: write `evidence: mutating`, or "
+            "`changes: false` if it does not",
+        )
+
+
+def _api_token(case: Case) -> bool:
+    """Whether there is one, or is to be one that is mistaken."""
+    given = case.document.api_token or case.document.api_token_file
+    return given is not None or case.findings.under("api_token")
 
 
 def _shared_target(check: Kinded, path: Path, case: Case) -> None:

@@ -28,6 +28,7 @@ SENSITIVE_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"}
 )
 
+_ONE_PLACE = re.compile(r"(?:[A-Za-z]+ )?\{([A-Za-z0-9_-]+)\}")
 _LISTEN = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
 _DATABASES = frozenset({"sqlite", "postgresql", "postgresql+psycopg"})
 
@@ -138,8 +139,23 @@ def _proxy(url: str, path: Path, case: Case) -> None:
 
 
 def _headers(case: Case) -> None:
-    for path, _ in sensitive_headers(case.root):
-        _not_literal(path, case)
+    for path, node in sensitive_headers(case.root):
+        if not _filled_later(path, str(node.value), case):
+            _not_literal(path, case)
+
+
+def _filled_later(path: Path, text: str, case: Case) -> bool:
+    """Whether a header of a journey's step is a value that is known only during a probe."""
+    if "steps" not in path:
+        return False
+    check = path[: path.index("steps")]
+    steps, secrets = at(case.root, (*check, "steps")), at(case.root, (*check, "secrets"))
+    below = walk(steps) if steps is not None else ()
+    names = {str(each[2]) for each, _ in below if each[1:2] == ("capture",) and len(each) == 3}
+    if secrets is not None and isinstance(secrets.value, dict):
+        names |= set(secrets.value)
+    match = _ONE_PLACE.fullmatch(text)
+    return match is not None and match[1] in names
 
 
 def _tenants(case: Case) -> None:

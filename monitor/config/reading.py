@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from monitor.config.kinds import ByKind
 from monitor.config.mistakes import Mistake, Path, spelled
-from monitor.config.shape import Document
+from monitor.config.shape import DEFAULT_KIND, Document
 from monitor.config.spelling import SHOWN_CHARS, shown
 from monitor.config.tree import Node, at, child, walk
 from monitor.config.variables import Substituted
@@ -33,6 +33,9 @@ _WANTED = {
 }
 _TELLING = 4
 """Shorter values than this are no secrets, and are part of too many words."""
+
+LACKING = "give one of "
+"""Begins what a mapping is told that lacks every one of some keys; not told where one was lost."""
 
 _UNKNOWN = "extra_forbidden"
 _MISSING = "missing"
@@ -150,7 +153,7 @@ def _note(error: ErrorDetails, root: Node, findings: Findings) -> None:
         return
     lost = frozenset(findings.lost)
     for deeper, message in _messages(error, path, root):
-        if deeper in lost:
+        if deeper in lost or (message.startswith(LACKING) and findings.under(*deeper)):
             findings.lost.add(path)
             continue
         findings.add(deeper, message)
@@ -159,18 +162,33 @@ def _note(error: ErrorDetails, root: Node, findings: Findings) -> None:
 
 def _path(loc: Iterable[str | int], root: Node, last_is_absent: bool) -> Path:
     steps, node, path = list(loc), root, ()  # type: tuple[list[str | int], Node, Path]
+    tag: str | None = None
     for step in steps:
+        if tag is not None and step == tag:
+            # What pydantic puts there is the kind, though a key may be called the same.
+            tag = None
+            continue
         found = child(node, step)
         if found is not None:
             node, path = found, (*path, step)
+            tag = _tag_of(node) if _is_of_a_kind(path) else None
     absent = last_is_absent and (not path or path[-1] != steps[-1])
     return (*path, steps[-1]) if absent else path
+
+
+def _is_of_a_kind(path: Path) -> bool:
+    return may_be_none(path) or (len(path) == 2 and path[0] == "channels")
+
+
+def _tag_of(node: Node) -> str:
+    named = child(node, "kind")
+    return DEFAULT_KIND if named is None else str(named.value)
 
 
 def _messages(error: ErrorDetails, path: Path, root: Node) -> list[tuple[Path, str]]:
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "value_error":
-        return _by_field(str(context["error"]), path)
+        return _by_field(str(context["error"]), path, root)
     if kind == _UNKNOWN:
         return [(path, _unknown(path, _kind_at(path, root)))]
     if kind == _NO_KIND:
@@ -182,9 +200,9 @@ def _messages(error: ErrorDetails, path: Path, root: Node) -> list[tuple[Path, s
     return [(path, f"{shown(given)}: {error['msg']}")]
 
 
-def _by_field(message: str, path: Path) -> list[tuple[Path, str]]:
+def _by_field(message: str, path: Path, root: Node) -> list[tuple[Path, str]]:
     """What a core dataclass refuses, `field: reason; field: reason`, under each field."""
-    fields = _keys_at(path)
+    fields = _keys_at(path, _kind_at(path, root))
     starts = [m for m in re.finditer(r"(?:^|; )([a-z_0-9]+): ", message) if m[1] in fields]
     if not starts or starts[0].start():
         return [(path, message)]
@@ -201,7 +219,7 @@ def _kind_mistake(given: Any, context: Mapping[str, Any], path: Path) -> tuple[P
 
 def _kind_at(path: Path, root: Node) -> str:
     """The kind that is named by the nearest mapping around a path; "" where none is."""
-    for end in range(len(path) - 1, 0, -1):
+    for end in range(len(path), 0, -1):
         named = at(root, (*path[:end], "kind"))
         if named is not None:
             return str(named.value)

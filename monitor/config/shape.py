@@ -49,6 +49,9 @@ from monitor.policy import PolicySettings
 from monitor.probes import PROBES
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DEFAULT_KIND = "http"
+"""The kind of probe where none is named."""
+
 TENANT_KEYS = ("group", "deployment", "canary", "report_token", "report_token_file")
 
 _KINDS = {kind: each.options for kind, each in PROBES.items()}
@@ -241,7 +244,7 @@ class ProbeShape(Shape):
     """What a control says of itself, beside its kind's options."""
 
     name: Name
-    kind: Text = "http"
+    kind: Text = DEFAULT_KIND
     interval: Seconds | None = None
     timeout: Seconds | None = None
 
@@ -271,8 +274,8 @@ class ChannelShape(Shape):
     roles: Annotated[tuple[Role, ...], BeforeValidator(one_or_many)]
 
 
-Control = Annotated[Any, ByKind(ControlShape, _KINDS, "http")]
-Check = Annotated[Any, ByKind(CheckShape, _KINDS, "http")]
+Control = Annotated[Any, ByKind(ControlShape, _KINDS, DEFAULT_KIND)]
+Check = Annotated[Any, ByKind(CheckShape, _KINDS, DEFAULT_KIND)]
 Channel = Annotated[Any, ByKind(ChannelShape, _CHANNEL_KINDS)]
 
 

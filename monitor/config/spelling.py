@@ -318,7 +318,8 @@ def _default(each: Field[Any]) -> Any:
 
 
 def _is_secret(hint: Any) -> bool:
-    return hint is Secret or Secret in get_args(hint)
+    """Whether a field is one secret; a mapping of them is none, and has no twin."""
+    return hint is Secret or (Secret in get_args(hint) and type(None) in get_args(hint))
 
 
 def _type(key: str, hint: Any) -> Any:
@@ -331,7 +332,7 @@ def _type(key: str, hint: Any) -> Any:
     if origin is not None:
         return types.GenericAlias(dict, (Text, _type(key, parts[1])))
     if dataclasses.is_dataclass(hint):
-        return leaf(cast("type", hint))
+        return SecretText if hint is Secret else leaf(cast("type", hint))
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint
     return _scalar(key, hint)

@@ -38,14 +38,16 @@ def tenant_places(read: Kinded) -> dict[str, Place]:
 def urls_of(kind: str, options: Any) -> list[tuple[Place, str]]:
     """Where the options lead: every URL with its place; those that continue the address are none.
 
-    Of a kind whose address is a name, the address is none.
+    Of a kind whose address is a name, the address is none; neither is what is known only during a
+    probe, and vetted then.
     """
     schemes = PROBES[kind].schemes
     named = () if schemes else (address_key(kind),)
+    later = tuple(f"{{{name}}}" for name in getattr(options, "own_names", ()))
     return [
         (place, text)
         for place, text, is_url in templates(options)
-        if is_url and not text.startswith("/") and place != named
+        if is_url and not text.startswith(("/", *later)) and place != named
     ]
 
 

@@ -43,6 +43,7 @@ from monitor.daemon.official import CalendarWatch
 from monitor.daemon.schedule import Schedule, together
 from monitor.delivery import Delivery
 from monitor.engine import Engine, ProbeCell
+from monitor.engine.hearing import Hearing, expected
 from monitor.engine.recalled import load_mind
 from monitor.engine.recorder import Recorder
 from monitor.engine.writing import SIGN_EVERY
@@ -212,6 +213,7 @@ async def _run(
         channels=config.channels,
         reports=config.reports,
         report_tokens=config.report_tokens,
+        hearing=parts.hearing,
         cautions=parts.calendar.cautions if parts.calendar else tuple,
     )
     listener = Listener(app, listening)
@@ -225,6 +227,7 @@ async def _run(
             others = [
                 group.create_task(parts.engine.run(parts.resumed)),
                 group.create_task(parts.schedule.run()),
+                group.create_task(parts.hearing.write()),
                 group.create_task(_watch(config, clock, store, metrics, parts)),
             ]
             await started(Started(f"http://{host}:{port}", parts.engine, store))
@@ -238,14 +241,15 @@ async def _run(
     finally:
         if parts.scheduler.running:
             parts.scheduler.shutdown(wait=False)
-        await _finished(parts.engine)
+        await _finished(parts)
         await net.aclose()
 
 
-async def _finished(engine: Engine) -> None:
+async def _finished(parts: _Parts) -> None:
     try:
         async with asyncio.timeout(_FINISH_WITHIN):
-            await engine.finish()
+            await parts.engine.finish()
+            await parts.hearing.flush()
     except TimeoutError:
         LOG.error("stopped before everything was written: the store could not be used")
     except StoreError as error:
@@ -260,6 +264,7 @@ class _Parts:
     scheduler: AsyncIOScheduler
     resumed: list[Change]
     calendar: CalendarWatch | None
+    hearing: Hearing
 
 
 async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, net: Net) -> _Parts:
@@ -278,12 +283,13 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
     mind, resumed = await load_mind(
         lambda worked: mind_of(config, store, worked), store, now, _unobserved(store.seen_at, now)
     )
+    hearing = Hearing(expected(config.estate), await store.heartbeats(), store, clock)
     history = config.history
     recorder = Recorder(Path(history.record), history.record_max_bytes) if history.record else None
     engine = Engine(
         mind,
         store,
-        _probes(net),
+        _probes(Means(net, hearing)),
         clock,
         metrics,
         committed=delivery.wake,
@@ -301,6 +307,7 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         metrics.clock_step(seconds)
         engine.forget_in_flight()
         delivery.hurry()
+        hearing.stepped()
 
     schedule = Schedule(
         scheduler,
@@ -321,7 +328,7 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
     if config.official is not None:
         watch = CalendarWatch(config.calendar, config.official, net, clock, metrics)
         _compare_daily(scheduler, watch, clock)
-    return _Parts(engine, delivery, schedule, scheduler, resumed, watch)
+    return _Parts(engine, delivery, schedule, scheduler, resumed, watch, hearing)
 
 
 def _compare_daily(scheduler: AsyncIOScheduler, watch: CalendarWatch, clock: Clock) -> None:
@@ -354,9 +361,8 @@ def _unobserved(seen_at: datetime, now: Now) -> str:
     )
 
 
-def _probes(net: Net) -> dict[str, ProbeCell]:
-    """The kinds of probe, each bound to the one way to the network."""
-    means = Means(net)
+def _probes(means: Means) -> dict[str, ProbeCell]:
+    """The kinds of probe, each bound to what it asks by."""
 
     def bound(kind: str) -> ProbeCell:
         probe = PROBES[kind].probe

@@ -4,7 +4,9 @@ It stands for CRM (sign-in page and OData v4 API), Sites, Website and the ERP or
 five tenants in three backend groups, with three control targets beside them that belong to
 nobody. Each service has one port which all its tenants share, as behind one load balancer; the
 first segment of a path names the tenant (`services.py` has the paths). `faults.py` says what can
-be broken, for whom, and where on its way a request meets it.
+be broken, for whom, and where on its way a request meets it. A Prometheus, which no fault reaches,
+counts what users do (`users.py`); the connector's imports call the monitor where they are told to
+(`connector.py`).
 
 The switchboard, on a port of its own that no fault reaches:
 
@@ -37,7 +39,9 @@ from functools import partial
 from typing import Any, Self
 
 from monitor.clock import Clock, real_clock
+from monitor.demo import connector, users
 from monitor.demo.client import AsyncEstateClient, EstateClient, EstateProcess
+from monitor.demo.connector import Heartbeats
 from monitor.demo.faults import BadFaultError, Board, Fault, FaultKind, Switched, parse_fault
 from monitor.demo.http1 import Hold, Listener, Request, Reset, Response, as_json
 from monitor.demo.places import CONTROLS, GROUPS, SERVICES, Ports, Settings
@@ -53,6 +57,7 @@ __all__ = [
     "EstateProcess",
     "Fault",
     "FaultKind",
+    "Heartbeats",
     "Ports",
     "Settings",
     "Switched",
@@ -65,22 +70,28 @@ async def serve(
     clock: Clock,
     ready: Callable[[Ports], None],
     settings: Settings | None = None,
+    heartbeats: Heartbeats | None = None,
 ) -> None:
     """Run an estate until cancelled; `ready` is told the real ports once all of them listen.
 
-    Raises OSError when a port is taken.
+    Imports call at `heartbeats`, if any. Raises OSError when a port is taken.
     """
     async with Estate(ports, clock, settings) as estate:
         ready(estate.ports)
+        if heartbeats is not None:
+            await connector.run(heartbeats, estate.board)
         await asyncio.Event().wait()
 
 
 class Estate:
-    """The estate in this event loop, open inside `async with`. No ports are the default ones."""
+    """The estate in this event loop, open inside `async with`. No ports are the default ones.
+
+    `board` has the faults that are on, and their log.
+    """
 
     def __init__(self, ports: Ports | None, clock: Clock, settings: Settings | None = None) -> None:
         self._asked = ports or Ports()
-        self._board = Board(clock)
+        self.board = Board(clock)
         self._switching = asyncio.Lock()
         self._backends = backends(clock, settings or Settings())
         self._listeners: dict[str, tuple[Listener, ...]] = {
@@ -89,6 +100,9 @@ class Estate:
         }
         self._switchboard = Listener(
             self._asked.switchboard, lambda _source: None, self._switch, clock
+        )
+        self._prometheus = Listener(
+            self._asked.prometheus, lambda _source: None, partial(self._counted, clock), clock
         )
 
     async def __aenter__(self) -> Self:
@@ -110,27 +124,28 @@ class Estate:
             self._asked,
             **{service: self._listeners[service][0].port for service in SERVICES},
             controls=tuple(listener.port for listener in self._listeners[CONTROLS]),
+            prometheus=self._prometheus.port,
             switchboard=self._switchboard.port,
         )
 
     async def switch_on(self, fault: Fault) -> Switched:
         """Make a fault take effect; it has when this returns. Raises BadFaultError."""
         async with self._switching:
-            entry = self._board.switch_on(fault)
+            entry = self.board.switch_on(fault)
             await self._settle()
             return entry
 
     async def heal(self, *ids: str) -> tuple[Switched, ...]:
         """End these faults, all of them when none is named; KeyError for an unknown id."""
         async with self._switching:
-            gone = self._board.switch_off(ids or [entry.id for entry in self._board.on()])
+            gone = self.board.switch_off(ids or [entry.id for entry in self.board.on()])
             await self._settle()
-            return self._board.note_off(gone)
+            return self.board.note_off(gone)
 
     async def _settle(self) -> None:
         for service, listeners in self._listeners.items():
             for listener in listeners:
-                if self._board.closes(service):
+                if self.board.closes(service):
                     listener.refuse()
                 else:
                     await listener.open()
@@ -142,7 +157,7 @@ class Estate:
     def _everyone(self) -> Iterable[Listener]:
         for listeners in self._listeners.values():
             yield from listeners
-        yield self._switchboard
+        yield from (self._switchboard, self._prometheus)
 
     def _wanted(self) -> dict[str, tuple[int, ...]]:
         services = {service: (getattr(self._asked, service),) for service in SERVICES}
@@ -150,19 +165,22 @@ class Estate:
 
     def _listener(self, service: str, port: int, clock: Clock) -> Listener:
         return Listener(
-            port, partial(self._board.at_accept, service), partial(self._answer, service), clock
+            port, partial(self.board.at_accept, service), partial(self._answer, service), clock
         )
 
     async def _answer(self, service: str, request: Request) -> Response | Reset | Hold:
         tenant = None if service == CONTROLS else tenant_of(request)
-        return await self._board.answer(service, tenant, request, self._backends[service])
+        return await self.board.answer(service, tenant, request, self._backends[service])
+
+    async def _counted(self, clock: Clock, request: Request) -> Response:
+        return users.answer(request, self.board, clock)
 
     async def _switch(self, request: Request) -> Response:
         match request.method, request.parts:
             case "GET", ("faults",):
-                return _listing(self._board.on())
+                return _listing(self.board.on())
             case "GET", ("log",):
-                return _listing(self._board.log)
+                return _listing(self.board.log)
             case "POST", ("faults",):
                 return await self._post(request)
             case "DELETE", ("faults",) | ("faults", _):
@@ -248,7 +266,9 @@ def _tell(ports: Ports) -> None:
 
 def addresses(ports: Ports) -> list[str]:
     """Where everything is, a line each, and who the tenants are."""
-    lines = [f"{name:<12}{ports.origin(name)}/" for name in (*SERVICES, "switchboard")]
+    lines = [
+        f"{name:<12}{ports.origin(name)}/" for name in (*SERVICES, "prometheus", "switchboard")
+    ]
     lines += [f"{CONTROLS:<12}{url}" for url in ports.control_urls()]
     tenants = ", ".join(f"{tenant} ({group})" for tenant, group in GROUPS.items())
     return [*lines, f"tenants     {tenants}"]

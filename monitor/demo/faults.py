@@ -199,7 +199,7 @@ async def _slow(active: Active, request: Request, backend: Backend) -> Response:
 
 
 def _speaks_json(request: Request) -> bool:
-    return bool({"odata", "health", "waiting", "orders"} & set(request.parts))
+    return bool({"odata", "health", "waiting", "unconfirmed", "orders"} & set(request.parts))
 
 
 UNANSWERED: Mapping[FaultKind, Callable[[Active], Reset | Hold]] = {
@@ -285,6 +285,11 @@ class Board:
             and active.fault.covers(service)
             for active in self._active.values()
         )
+
+    def breaks(self, service: str, source: str, tenant: str) -> bool:
+        """Whether some fault keeps a service from doing its work for a tenant, asked from there."""
+        hitting = self._hitting(service, source, tenant)
+        return any(active.fault.kind is not FaultKind.SLOW for active in hitting)
 
     def at_accept(self, service: str, source: str) -> Reset | Hold | None:
         """What befalls a new connection from `source` before it has said anything, if anything."""

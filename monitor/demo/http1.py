@@ -58,6 +58,11 @@ class Request:
         """The segments of the path; that of `/` has none."""
         return tuple(part for part in self.path.split("/") if part)
 
+    @property
+    def form(self) -> Mapping[str, str]:
+        """The fields of a form that was posted; none of what is no form."""
+        return dict(parse_qsl(self.body.decode("utf-8", "replace")))
+
 
 @dataclass(frozen=True, slots=True)
 class Response:

@@ -26,19 +26,23 @@ SERVICES = ("crm", "sites", "website", "orders")
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """One port each; 0 asks for a free one. `switchboard` is where faults are switched."""
+    """One port each; 0 asks for a free one. `switchboard` is where faults are switched.
+
+    `prometheus` is where what users do is counted.
+    """
 
     crm: int = 9101
     sites: int = 9102
     website: int = 9103
     orders: int = 9104
+    prometheus: int = 9105
     controls: tuple[int, ...] = (9111, 9112, 9113)
     switchboard: int = 9100
 
     @classmethod
     def free(cls) -> Self:
         """Ports that are all left to the system to choose."""
-        return cls(0, 0, 0, 0, (0, 0, 0), 0)
+        return cls(0, 0, 0, 0, 0, (0, 0, 0), 0)
 
     @classmethod
     def from_json(cls, raw: Any) -> Self:
@@ -56,7 +60,7 @@ class Ports:
         return asdict(self)
 
     def origin(self, service: str) -> str:
-        """`http://host:port` of one of SERVICES or of the switchboard."""
+        """`http://host:port` of one of SERVICES, of prometheus or of the switchboard."""
         return f"http://{HOST}:{getattr(self, service)}"
 
     def control_urls(self) -> tuple[str, ...]:

@@ -4,11 +4,11 @@ Each service is a table of routes. A route is the path below `/{tenant}/`, where
 one segment that the page is given; a page is a function of the request, the tenant and those
 segments. Unknown tenants and paths answer 404, other methods 405.
 
-What is simulated: pages with the words a check looks for; an OData v4 API with bearer tokens and
-a quota per tenant over a sliding window; a shop with a basket kept by a cookie; a connector that
-takes orders once per idempotency key and confirms them after its sync interval. What is not:
-accounts, prices, stock, payment, or anything that outlives the process. Everything kept is
-bounded, the oldest is forgotten first.
+What is simulated: pages with the words a check looks for; signing in and out, with one user per
+tenant; an OData v4 API with bearer tokens and a quota per tenant over a sliding window; a shop with
+a basket kept by a cookie; a connector that takes orders once per idempotency key and confirms them
+after its sync interval. What is not: other accounts, prices, stock, payment, or anything that
+outlives the process. Everything kept is bounded, the oldest is forgotten first.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from dataclasses import dataclass
 from html import escape
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qsl
 
 from monitor.clock import Clock
 from monitor.demo.http1 import Headers, Request, Response, as_html, as_json
 from monitor.demo.places import CONTROLS, GROUPS, Settings
 
 TOKEN = "demo-token"  # noqa: S105 - the simulated API's only token, which the docs print
+PASSWORD = "demo-password"  # noqa: S105 - of user probe of every tenant, which the docs print
 MOST_SESSIONS = 1_000
 MOST_ITEMS = 50
 MOST_ORDERS = 1_000
@@ -98,12 +98,8 @@ def _control(request: Request) -> Response:
 
 
 def crm(clock: Clock, settings: Settings) -> Routes:
-    """The sign-in page, and the API: what it is (`Info`), and contacts."""
+    """Signing in and out, and the API: what it is (`Info`), and contacts."""
     quota = Quota(settings.quota, settings.quota_window, clock)
-
-    def sign_in(_request: Request, _tenant: str) -> Response:
-        form = '<form method="post"><input name="user"><input name="password"></form>'
-        return as_html(200, "Sign in to Prospect CRM", form)
 
     def about(request: Request, tenant: str) -> Response:
         return _admitted(request, tenant, quota) or _odata(
@@ -124,10 +120,59 @@ def crm(clock: Clock, settings: Settings) -> Routes:
         return _odata(request, tenant, "Contacts", {"value": rows})
 
     return {
-        ("sign-in",): {"GET": sign_in},
+        **signing_in(),
         ("odata", "v4", "Info"): {"GET": about},
         ("odata", "v4", "Contacts"): {"GET": contacts},
     }
+
+
+def signing_in() -> Routes:
+    """The sign-in page with a form token, the home page behind it, and the way out.
+
+    Other credentials are a 401; whoever is not signed in is sent to the sign-in page.
+    """
+    key = secrets.token_bytes(16)
+    sessions: OrderedDict[str, None] = OrderedDict()
+
+    def form_token(tenant: str) -> str:
+        return hmac.digest(key, tenant.encode(), "sha256").hex()
+
+    def page(_request: Request, tenant: str) -> Response:
+        hidden = f'<input type="hidden" name="csrf" value="{form_token(tenant)}">'
+        form = f'<form method="post">{hidden}<input name="user"><input name="password"></form>'
+        return as_html(200, "Sign in to Prospect CRM", form)
+
+    def sign_in(request: Request, tenant: str) -> Response:
+        sent = request.form
+        if not hmac.compare_digest(sent.get("csrf", "").encode(), form_token(tenant).encode()):
+            return as_html(400, "Bad Request", "<p>the form is not ours</p>")
+        if (sent.get("user"), sent.get("password")) != ("probe", PASSWORD):
+            return as_html(401, "Sign in to Prospect CRM", "<p>user or password is wrong</p>")
+        session = f"{tenant}-{secrets.token_hex(8)}"
+        sessions[session] = None
+        if len(sessions) > MOST_SESSIONS:
+            sessions.popitem(last=False)
+        return _sent_to(f"/{tenant}/home", f"crm={session}; Path=/{tenant}/; HttpOnly")
+
+    def home(request: Request, tenant: str) -> Response:
+        if _session(request, tenant, "crm") not in sessions:
+            return _sent_to(f"/{tenant}/sign-in")
+        return as_html(200, "Home", f"<p>Signed in to {tenant}. Sign out</p>")
+
+    def sign_out(request: Request, tenant: str) -> Response:
+        sessions.pop(_session(request, tenant, "crm"), None)
+        return _sent_to(f"/{tenant}/sign-in", f"crm=; Path=/{tenant}/; Max-Age=0")
+
+    return {
+        ("sign-in",): {"GET": page, "POST": sign_in},
+        ("home",): {"GET": home},
+        ("sign-out",): {"POST": sign_out},
+    }
+
+
+def _sent_to(path: str, cookie: str = "") -> Response:
+    more = (("Set-Cookie", cookie),) if cookie else ()
+    return as_html(303, "See Other", "", (("Location", path), *more))
 
 
 class Quota:
@@ -208,7 +253,7 @@ def website() -> Routes:
         return as_html(200, "Basket", _listed(baskets.get(_session(request, tenant), ())))
 
     def add(request: Request, tenant: str) -> Response:
-        item = dict(parse_qsl(request.body.decode("utf-8", "replace"))).get("item", "")[:100]
+        item = request.form.get("item", "")[:100]
         if not item:
             return as_html(400, "Bad Request", "<p>item is missing</p>")
         key = _session(request, tenant)
@@ -234,13 +279,13 @@ def website() -> Routes:
     }
 
 
-def _session(request: Request, tenant: str) -> str:
+def _session(request: Request, tenant: str, name: str = "session") -> str:
     """The session a request belongs to, "" for none; another tenant's is none."""
     try:
         cookies = SimpleCookie(request.headers.get("cookie", ""))
     except CookieError:
         return ""
-    key = cookies["session"].value if "session" in cookies else ""
+    key = cookies[name].value if name in cookies else ""
     return key if key.startswith(f"{tenant}-") else ""
 
 
@@ -272,11 +317,6 @@ def orders(clock: Clock, settings: Settings) -> Routes:
     def health(_request: Request, _tenant: str) -> Response:
         return as_json(200, {"status": "ok"})
 
-    def waiting(_request: Request, tenant: str) -> Response:
-        queue = [order.at for order in books[tenant].by_id.values() if state(order) == "accepted"]
-        oldest = clock.monotonic() - min(queue) if queue else 0.0
-        return as_json(200, {"waiting": len(queue), "oldest_seconds": round(oldest, 3)})
-
     def accept(request: Request, tenant: str) -> Response:
         key = request.headers.get("idempotency-key", "")
         mistake = _order_mistake(key, request.body)
@@ -300,10 +340,31 @@ def orders(clock: Clock, settings: Settings) -> Routes:
 
     return {
         ("health",): {"GET": health},
-        ("waiting",): {"GET": waiting},
+        **_queues(books, clock, settings.sync_interval),
         ("orders",): {"POST": accept},
         ("orders", "*"): {"GET": show, "DELETE": remove},
     }
+
+
+def _queues(books: Mapping[str, OrderBook], clock: Clock, sync_interval: float) -> Routes:
+    """How long the oldest order waits to be taken up, and how long to be confirmed."""
+
+    def queue(tenant: str) -> tuple[int, float]:
+        now = clock.monotonic()
+        ages = [now - order.at for order in books[tenant].by_id.values()]
+        waiting = [age for age in ages if age < sync_interval]
+        return len(waiting), round(max(waiting, default=0.0), 3)
+
+    def waiting(_request: Request, tenant: str) -> Response:
+        count, oldest = queue(tenant)
+        return as_json(200, {"waiting": count, "oldest_seconds": oldest})
+
+    def unconfirmed(_request: Request, tenant: str) -> Response:
+        count, oldest = queue(tenant)
+        told = {"unconfirmed": count, "oldest_seconds": oldest}
+        return as_json(200, {**told, "sync_interval_seconds": sync_interval})
+
+    return {("waiting",): {"GET": waiting}, ("unconfirmed",): {"GET": unconfirmed}}
 
 
 def _order_mistake(key: str, body: bytes) -> str | None:

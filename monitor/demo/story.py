@@ -38,6 +38,7 @@ from monitor.demo import judging
 from monitor.demo.client import AsyncEstateClient, EstateProcess
 from monitor.demo.places import SERVICES, Ports
 from monitor.demo.receiver import Receiver
+from monitor.demo.services import PASSWORD
 from monitor.incident.wording import began_words, clock_time, moment
 from monitor.model import Impact, Incident, Rules
 from monitor.net.secret import Secret
@@ -312,6 +313,7 @@ class _Story:
             "DEMO_DIR": str(self._folder),
             "DEMO_API_TOKEN": self._token.reveal(),
             "PAGER_SECRET": self._secret.reveal(),
+            "CRM_PASSWORD": PASSWORD,
             "PAGER_URL": receiver.url,
             **{f"CONTROL_{n + 1}": url for n, url in enumerate(controls)},
             **{f"{service.upper()}_URL": self._ports.origin(service) for service in SERVICES},

@@ -48,6 +48,7 @@ from monitor.model.reported import (
     ReportSettings,
 )
 from monitor.model.seen import (
+    Beat,
     Certificate,
     Evidence,
     FailureKind,
@@ -87,6 +88,7 @@ __all__ = [
     "Action",
     "AllUsersScope",
     "Audience",
+    "Beat",
     "Cell",
     "CellKey",
     "Certificate",

@@ -79,7 +79,8 @@ class Evidence:
 
     `message` is the error in one line, "" for a PASS; `asked` what was asked, such as
     "GET https://example.org/". `tls_version` is "" without TLS. `steps` are those of a probe that
-    makes several exchanges; all else is then of the last of them.
+    makes several exchanges; all else is then of the one that decided: the one that did not pass, or
+    the last.
     """
 
     message: str = ""
@@ -94,6 +95,17 @@ class Evidence:
     name_fresh: bool | None = None
     warnings: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The last call that came in for a heartbeat.
+
+    `failed` is what the caller said went wrong, None when all was well.
+    """
+
+    at: datetime
+    failed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

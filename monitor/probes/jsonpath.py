@@ -22,7 +22,7 @@ Rules:
 7. =~ and !~ take a JSON string and look at strings and numbers; anything else fails both.
 
 `parse` finds every mistake of an expression, so that a configuration can be refused for it;
-`broken` never raises.
+`broken` never raises. A path alone, without [*], names one value: `single` returns it.
 """
 
 from __future__ import annotations
@@ -121,6 +121,28 @@ def parse(expression: str) -> Condition:
     return Condition(text[:end], steps, length, sign, literal)
 
 
+@lru_cache(maxsize=4096)
+def parse_path(path: str) -> tuple[Step, ...]:
+    """Parse a path that names one place. Raises ValueError saying what is wrong with it."""
+    text = path.strip()
+    if not text.startswith("$"):
+        raise _mistake(path, "a path begins with $", "path")
+    steps, end = _steps(path, text, 1)
+    if end < len(text):
+        raise _mistake(path, f"cannot read the path from {text[end:]}", "path")
+    if None in steps:
+        raise _mistake(path, "[*] is more than one place", "path")
+    return steps
+
+
+def single(path: str, document: object) -> object:
+    """Return the value at a path. Raises LookupError where nothing is."""
+    found = _find(document, parse_path(path))
+    if not found:
+        raise LookupError(f"{path} is missing")
+    return found[0]
+
+
 def document_of(body: bytes) -> object:
     """Read a body as a JSON document. Raises ValueError saying why it is none (NaN is none)."""
     try:
@@ -210,8 +232,8 @@ def _literal(expression: str, text: str) -> Scalar:
     raise wrong
 
 
-def _mistake(expression: str, why: str) -> ValueError:
-    return ValueError(f"JSON condition `{expression}`: {why}")
+def _mistake(expression: str, why: str, what: str = "condition") -> ValueError:
+    return ValueError(f"JSON {what} `{expression}`: {why}")
 
 
 def _find(document: object, steps: tuple[Step, ...]) -> list[object]:

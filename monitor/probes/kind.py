@@ -19,7 +19,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
-from monitor.model import Cell, Evidence, FailureKind, Outcome, Result
+from monitor.model import Beat, Cell, Evidence, FailureKind, Outcome, Result
 from monitor.net.failure import Failure, TurnedAway, Unable
 from monitor.net.network import Net
 from monitor.net.oauth2 import Tokens
@@ -41,17 +41,6 @@ class Ask:
     id: str
     deadline: float
     fresh: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """The last call that came in for a heartbeat.
-
-    `failed` is what the caller said went wrong, None when all was well.
-    """
-
-    at: datetime
-    failed: str | None = None
 
 
 class Heartbeats(Protocol):
@@ -108,13 +97,15 @@ class Kind:
     where it is a URL, none where it is a name. Options say more of themselves, as properties:
     `mutates`, by what a probe changes something at its target ("" for nothing); and if they like
     `own_names`, the placeholders that the probe fills in by itself; `hosts`, those it connects to
-    besides URLs, by the option that names them; `datagrams`, whether it asks over UDP.
+    besides URLs, by the option that names them; `datagrams`, whether it asks over UDP. A kind that
+    `listens` asks nobody: it tells what came in from outside.
     """
 
     options: type
     probe: ProbeFn
     address: str = "url"
     schemes: tuple[str, ...] = ("http", "https")
+    listens: bool = False
 
 
 def asking(look: Look) -> ProbeFn:

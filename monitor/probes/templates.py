@@ -41,6 +41,11 @@ def finished(text: str, values: Mapping[str, str] = MappingProxyType({})) -> str
     )
 
 
+def completed(text: str, values: Mapping[str, str]) -> str:
+    """The text as it is sent: filled in and finished at once, so that no value is read as text."""
+    return _PLACE.sub(lambda m: f"{{{m[1]}}}" if m[1] else _value(m, values), text)
+
+
 def _value(match: re.Match[str], values: Mapping[str, str]) -> str:
     return match[0] if match[1] is not None else values.get(match[2], match[0])
 

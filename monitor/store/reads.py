@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, func, or_, select
 
 from monitor.model import (
+    Beat,
     CellKey,
     Incident,
     IncidentState,
@@ -39,6 +40,7 @@ from monitor.store.tables import (
     DIGEST,
     EVENT,
     EVIDENCE,
+    HEARTBEAT,
     INCIDENT,
     INSTANCE,
     NOTICE,
@@ -233,6 +235,12 @@ def unsettled_reports(connection: Connection) -> list[Report]:
 def last_digest(connection: Connection) -> datetime | None:
     """The opening of support that the last digest was made for, None when none was."""
     return connection.execute(select(func.max(DIGEST.c.opening))).scalar()
+
+
+def heartbeats(connection: Connection) -> dict[str, Beat]:
+    """The last call of every heartbeat that is kept, by name."""
+    rows = connection.execute(select(HEARTBEAT.c.name, HEARTBEAT.c.at, HEARTBEAT.c.failed))
+    return {name: Beat(at, failed) for name, at, failed in rows}
 
 
 def next_number(connection: Connection) -> int:

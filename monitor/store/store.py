@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from monitor.clock import Clock
 from monitor.model import (
     Accepted,
+    Beat,
     CellKey,
     Change,
     Incident,
@@ -262,6 +263,14 @@ class Store:
     async def proven(self) -> frozenset[tuple[CellKey, str]]:
         """Every cell that has passed, with each fingerprint it passed under."""
         return await self._read(reads.proven)
+
+    async def hear(self, beats: Mapping[str, Beat]) -> None:
+        """Keep the last call of each heartbeat, by name."""
+        await self._write(writes.hear, beats)
+
+    async def heartbeats(self) -> dict[str, Beat]:
+        """The last call of every heartbeat that is kept, by name."""
+        return await self._read(reads.heartbeats)
 
     async def prune(
         self,

@@ -250,6 +250,15 @@ class ResultRow(Row, table=True):
     body: str = Field(sa_type=Text)
 
 
+class HeartbeatRow(Row, table=True):
+    """The last call of a heartbeat."""
+
+    __tablename__ = "heartbeat"
+    name: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcInstant)
+    failed: str | None = Field(sa_type=Verbatim)
+
+
 class ProvenRow(Row, table=True):
     """A cell that has passed once under a fingerprint."""
 
@@ -276,4 +285,5 @@ OUTAGE = _table(OutageRow)
 UNOBSERVED = _table(UnobservedRow)
 WATCHED = _table(WatchedRow)
 RESULT = _table(ResultRow)
+HEARTBEAT = _table(HeartbeatRow)
 PROVEN = _table(ProvenRow)

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from ulid import ULID
 
-from monitor.model import CellKey, Change, Incident, IncidentState, Outcome, Result
+from monitor.model import Beat, CellKey, Change, Incident, IncidentState, Outcome, Result
 from monitor.store.errors import DuplicateIncident, StaleChange, StoreHeld
 from monitor.store.reads import Lease, last_pass
 from monitor.store.rows import (
@@ -33,6 +33,7 @@ from monitor.store.tables import (
     DIGEST,
     EVENT,
     EVIDENCE,
+    HEARTBEAT,
     INCIDENT,
     INSTANCE,
     NOTICE,
@@ -207,6 +208,13 @@ def explain(connection: Connection, change: Change, refused: IntegrityError) -> 
 def record(connection: Connection, results: Sequence[Result]) -> None:
     """Keep `results`; those whose id is known are ignored."""
     _insert(connection, RESULT, [result_row(result) for result in results], ignore_known=True)
+
+
+def hear(connection: Connection, beats: Mapping[str, Beat]) -> None:
+    """Keep the last call of each heartbeat, by name."""
+    for name, beat in beats.items():
+        row = {"name": name, "at": beat.at, "failed": beat.failed}
+        _put(connection, HEARTBEAT, row, key="name")
 
 
 def prove(connection: Connection, cells: Sequence[tuple[CellKey, str]]) -> None:

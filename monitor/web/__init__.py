@@ -3,9 +3,9 @@
 `api.py` answers programs, in the shapes of `schemas.py`; `figures.py` gets a month's figures out of
 the store, `explain.py` says why a decision is what it is; `pages.py` draws what people read;
 `reports.py` is what customers see, `intake.py` decides whose report is taken, within `limits.py`;
-`answers.py` says how every answer is protected and how a refusal looks, `authority.py` who may act.
-Present states come from the engine, incidents from the store; nothing here changes
-anything but through the engine.
+`heartbeats.py` takes the calls of those who should call; `answers.py` says how every answer is
+protected and how a refusal looks, `authority.py` who may act. Present states come from the engine,
+incidents from the store; nothing here changes anything but through the engine.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from fastapi import FastAPI
 from monitor import __version__
 from monitor.clock import Clock
 from monitor.engine import Engine
+from monitor.engine.hearing import Hearing
 from monitor.hours import Calendar
 from monitor.metrics import Metrics
 from monitor.model import Channel, Estate, ReportSettings
 from monitor.net.secret import Secret
 from monitor.policy import PolicySettings
 from monitor.store import Store
-from monitor.web import answers, api, explain, health, pages
+from monitor.web import answers, api, explain, health, heartbeats, pages
 from monitor.web import reports as customers
 from monitor.web.intake import Intake
 
@@ -44,6 +45,7 @@ def create_app(
     channels: Sequence[Channel],
     reports: ReportSettings | None = None,
     report_tokens: Mapping[str, Secret] | None = None,
+    hearing: Hearing | None = None,
     cautions: Callable[[], Sequence[str]] = tuple,
 ) -> FastAPI:
     """The application; what changes state needs `api_token`, and is refused without one.
@@ -87,6 +89,7 @@ def create_app(
             channels=channels,
         )
     )
+    app.include_router(heartbeats.router(hearing, estate, clock, api_token=api_token))
     app.include_router(pages.router(engine, store, clock, estate=estate, cautions=cautions))
     intake = Intake(
         engine,

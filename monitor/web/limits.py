@@ -33,32 +33,25 @@ class Bucket:
         return max(0.0, 1.0 - self.left) * _HOUR / self.per_hour
 
 
-class Limits:
-    """The buckets of everybody who reports."""
+class Buckets:
+    """Buckets by their keys. Those that begin with "from " are strangers', and forgotten first."""
 
-    def __init__(self, settings: ReportSettings, clock: Clock) -> None:
-        self._settings = settings
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._buckets: dict[str, Bucket] = {}
 
-    def refused(self, tenant: str | None, address: str) -> float:
-        """Take a token for a report; seconds to wait where there is none, 0 where it was taken."""
+    def take(self, *wanted: tuple[str, int]) -> float:
+        """Take a token of each bucket of so many an hour; the seconds to wait where one has none.
+
+        0 where they were taken; none is taken where any is empty.
+        """
         now = self._clock.monotonic()
-        buckets = [self._bucket(key, many, now) for key, many in self._limits(tenant, address)]
+        buckets = [self._bucket(key, many, now) for key, many in wanted]
         wait = max(bucket.wait(now) for bucket in buckets)
         if wait == 0.0:
             for bucket in buckets:
                 bucket.left -= 1.0
         return wait
-
-    def _limits(self, tenant: str | None, address: str) -> list[tuple[str, int]]:
-        said = self._settings
-        if tenant is not None:
-            return [(f"tenant {tenant}", said.tenant_per_hour)]
-        return [
-            ("anonymous", said.anonymous_in_all_per_hour),
-            (f"from {_network(address)}", said.anonymous_per_hour),
-        ]
 
     def _bucket(self, key: str, per_hour: int, now: float) -> Bucket:
         bucket = self._buckets.get(key)
@@ -79,7 +72,29 @@ class Limits:
                 del self._buckets[key]
 
 
-def _network(address: str) -> str:
+class Limits:
+    """The buckets of everybody who reports."""
+
+    def __init__(self, settings: ReportSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._buckets = Buckets(clock)
+
+    def refused(self, tenant: str | None, address: str) -> float:
+        """Take a token for a report; seconds to wait where there is none, 0 where it was taken."""
+        return self._buckets.take(*self._limits(tenant, address))
+
+    def _limits(self, tenant: str | None, address: str) -> list[tuple[str, int]]:
+        said = self._settings
+        if tenant is not None:
+            return [(f"tenant {tenant}", said.tenant_per_hour)]
+        return [
+            ("anonymous", said.anonymous_in_all_per_hour),
+            (f"from {network_of(address)}", said.anonymous_per_hour),
+        ]
+
+
+def network_of(address: str) -> str:
+    """Return the address, or its network of 64 bits where it is one of IPv6."""
     try:
         found = ip_address(address)
     except ValueError:
