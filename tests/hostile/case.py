@@ -38,7 +38,6 @@ class Site:
     url: str = ""
     nameserver: str | None = None
     sent: int = 0
-    connections: int = 0
 
 
 @dataclass

@@ -135,7 +135,6 @@ def proxied(fault: str, point: str, *, secure: bool = False) -> Opening:
         async with raw_server(_honest, tls=tls) as server:
 
             async def script(reader, writer):
-                site.connections += 1
                 await _between(
                     reader,
                     writer,

@@ -50,7 +50,6 @@ def named(reply: Reply, play: Play, *, over_tcp: Reply | None = None) -> Opening
         site = Site()
 
         async def script(reader, writer):
-            site.connections += 1
             await play(Talk(world, name, site, reader, writer))
 
         async with raw_server(answers) as tcp, raw_server(script) as server:

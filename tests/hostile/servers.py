@@ -80,7 +80,6 @@ def served(play: Play, tls: Callable[[], ssl.SSLContext] | None = None) -> Openi
         site = Site()
 
         async def script(reader, writer):
-            site.connections += 1
             await play(Talk(world, name, site, reader, writer))
 
         async with raw_server(script, tls=tls() if tls else None) as server:
