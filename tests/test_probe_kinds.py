@@ -57,10 +57,10 @@ def test_a_tcp_check_is_read(checks):
 def test_a_tls_check_is_read(checks):
     _, (check,) = checks(
         "{name: chain, kind: tls, url: tls://mail.example.com:25, starttls: smtp,"
-        " expect: {min_days: 14, names: mail.example.com, version: TLS13}}"
+        " expect: {certificate_lifetime: 14d, names: mail.example.com, version: TLS13}}"
     )
     assert check.options.starttls is StartTls.SMTP
-    assert check.options.expect.min_days == 14
+    assert check.options.expect.certificate_lifetime == 14 * 86400
     assert check.options.expect.names == ("mail.example.com",)
     assert check.options.expect.version == (TlsVersion.TLS_1_3,)
 
@@ -122,7 +122,7 @@ def test_the_secret_of_a_talk_is_known_to_be_one(checks):
 def test_what_is_expected_is_part_of_the_fingerprint(checks, kind):
     told = {
         "tcp": ('url: "tcp://h.example.com:1"', "talk: [{send: a}]"),
-        "tls": ("url: tls://h.example.com", "expect: {min_days: 3}"),
+        "tls": ("url: tls://h.example.com", "expect: {certificate_lifetime: 3d}"),
         "dns": ("domain: h.example.com", "expect: {min_answers: 3}"),
     }
     address, more = told[kind]

@@ -21,6 +21,7 @@ from monitor.model import (
     IncidentState,
     Notice,
     Outage,
+    Outcome,
     Report,
     Result,
     TimelineEvent,

@@ -85,14 +85,14 @@ _OPENINGS: dict[StartTls, tuple[TalkStep, ...]] = {
 class TlsExpect:
     """What must hold of a session. Raises ValueError naming every part that makes no sense.
 
-    min_days: days that every certificate of the chain is still good for.
+    certificate_lifetime: seconds that every certificate of the chain is still good for.
     names: names that the certificate covers, all of them.
     issuer: a regular expression (RE2) found in its issuer (`commonName=R3, countryName=US`).
     version: versions of the protocol, one of which was agreed on.
     fingerprint_sha256: of the certificate, one of these; in hex, with or without colons.
     """
 
-    min_days: int | None = None
+    certificate_lifetime: float | None = None
     names: tuple[Template, ...] = ()
     issuer: str | None = None
     version: tuple[TlsVersion, ...] = ()
@@ -205,13 +205,13 @@ def _broken_certificate(
     expect: TlsExpect, certificate: Certificate, now: datetime, redact: Redact
 ) -> Iterator[str]:
     expiry = certificate.chain_expiry
-    left = (expiry - now).total_seconds() / _DAY
-    if expect.min_days is not None and left < expect.min_days:
+    left, wanted = (expiry - now).total_seconds(), expect.certificate_lifetime
+    if wanted is not None and left < wanted:
         whose = "certificate" if expiry == certificate.not_after else "certificate's chain"
         when = f"on {expiry:%Y-%m-%d}"
-        days = f"in {left:.1f} days, {when}" if left > 0 else when
+        days = f"in {left / _DAY:.1f} days, {when}" if left > 0 else when
         tense = "expires" if left > 0 else "expired"
-        yield f"the {whose} {tense} {days} (expected {expect.min_days} days)"
+        yield f"the {whose} {tense} {days} (expected {wanted / _DAY:g} days)"
     lacking = [name for name in expect.names if not covers(certificate.names, name)]
     if lacking:
         shown = ", ".join(certificate.names[:_SHOWN_NAMES]) or "none"

@@ -271,7 +271,7 @@ def test_a_star_covers_one_label(wanted, covered):
 
 @pytest.mark.parametrize(("left", "outcome"), [(15, PASS), (13, FAIL)])
 async def test_the_days_that_are_left(shown, left, outcome):
-    result = await shown(made={"ends": left * DAY}, min_days=14)
+    result = await shown(made={"ends": left * DAY}, certificate_lifetime=14 * 86400.0)
     assert told(result) == outcome
     if outcome == FAIL:
         assert result.evidence.message.startswith("the certificate expires in 13.0 days, on ")
@@ -280,14 +280,14 @@ async def test_the_days_that_are_left(shown, left, outcome):
 
 async def test_the_days_that_are_left_are_those_of_the_chain(shown, root):
     middle = authority("Test Middle", root, ends=5 * DAY)
-    result = await shown(signer=middle, min_days=14)
+    result = await shown(signer=middle, certificate_lifetime=14 * 86400.0)
     assert told(result) == FAIL
     assert "the certificate's chain expires in 5.0 days" in result.evidence.message
 
 
 async def test_an_expired_certificate_is_told_as_such_without_verification(shown):
     made = {"begins": -9 * DAY, "ends": -2 * DAY}
-    result = await shown(made=made, tls=TlsSettings(verify=False), min_days=1)
+    result = await shown(made=made, tls=TlsSettings(verify=False), certificate_lifetime=86400.0)
     assert told(result) == FAIL
     assert "the certificate expired on " in result.evidence.message
 
@@ -346,7 +346,7 @@ async def test_the_fingerprint(net, tmp_path, root, trusted, colons):
 async def test_all_that_is_wrong_is_told(shown):
     result = await shown(
         made={"ends": DAY, "version": V12},
-        min_days=14,
+        certificate_lifetime=14 * 86400.0,
         names=("www.example.test",),
         issuer="R3",
         version=(TlsVersion.TLS_1_3,),
