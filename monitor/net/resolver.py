@@ -8,6 +8,9 @@ Answers are kept per (place, name, record types), so that each vantage has its o
 lookups in flight are shared: however many probes ask at once, one question goes out. A lookup
 belongs to nobody who waits for it: it goes on when one of them gives up. Failures are not kept.
 
+The usual answer, addresses from the first name server, is read in `lookup.py`; whatever else comes,
+or does not come, is asked for again and judged by the library, with all name servers.
+
 Messages longer than 2 KiB are not read, as reading one takes 0.1 ms for each address in it:
 datagrams are passed over, a longer answer over TCP is a failure.
 """
@@ -32,6 +35,7 @@ import dns.resolver
 from monitor.clock import Clock
 from monitor.model import FailureKind
 from monitor.net.failure import Failure, shown
+from monitor.net.lookup import looked_up
 
 IPV4 = (dns.rdatatype.A,)
 IPV6 = (dns.rdatatype.AAAA,)
@@ -42,6 +46,7 @@ _Receive = Callable[[int, float | None], Awaitable[Any]]
 Types = tuple[dns.rdatatype.RdataType, ...]
 HOSTS = Path("/etc/hosts")
 _PER_SERVER = 1.0
+_SILENT_FOR = 60.0
 _KEPT_ANSWERS = 20000
 _LONGEST = 2048
 
@@ -87,6 +92,8 @@ class Resolver:
         self._servers: dns.asyncresolver.Resolver | None = None
         self._kept: dict[_Key, tuple[float, tuple[str, ...]]] = {}
         self._flights: dict[_Key, asyncio.Task[_Answer]] = {}
+        self._odd: set[tuple[str, dns.rdatatype.RdataType]] = set()
+        self._plain_from = 0.0
 
     async def resolve(
         self, name: str, *, place: str = "", types: Types = ANY, fresh: bool = False
@@ -153,10 +160,11 @@ class Resolver:
 
     async def _lookup(self, key: _Key) -> _Answer:
         try:
-            name = dns.name.from_text(key.name)
+            name = _absolute(key.name)
             async with asyncio.timeout(self._patience):
                 for record_type in key.types:
-                    answer = await self._ask(name, record_type)
+                    answer = await self._ask_plainly(key.name, record_type)
+                    answer = answer or await self._ask(name, record_type)
                     if answer is not None:
                         return answer
         except (TimeoutError, dns.exception.Timeout) as error:
@@ -170,6 +178,25 @@ class Resolver:
         if self._servers is None:
             self._servers = _servers(self._nameservers)
         return self._servers
+
+    async def _ask_plainly(self, name: str, record_type: dns.rdatatype.RdataType) -> _Answer | None:
+        """Ask the first name server in the quick way; None where the library has to.
+
+        A server that did not answer is left to the library for a while, a name whose answer is
+        not plain for good.
+        """
+        if (name, record_type) in self._odd or self._clock.monotonic() < self._plain_from:
+            return None
+        try:
+            async with asyncio.timeout(_PER_SERVER):
+                found = await looked_up(self.first_server(), _on_the_wire(name), record_type)
+        except (TimeoutError, Failure, ValueError):
+            self._plain_from = self._clock.monotonic() + _SILENT_FOR
+            return None
+        if found is None:
+            self._odd.add((name, record_type))
+            return None
+        return _Answer(found[0], float(found[1]))
 
     async def _ask(
         self, name: dns.name.Name, record_type: dns.rdatatype.RdataType
@@ -185,6 +212,16 @@ class Resolver:
             return None
         addresses = tuple(record.address for record in found.rrset)
         return _Answer(addresses, float(found.chaining_result.minimum_ttl))
+
+
+@lru_cache(maxsize=8192)
+def _absolute(name: str) -> dns.name.Name:
+    return dns.name.from_text(name)
+
+
+@lru_cache(maxsize=8192)
+def _on_the_wire(name: str) -> bytes:
+    return _absolute(name).to_wire() or b""
 
 
 @lru_cache(maxsize=1)
