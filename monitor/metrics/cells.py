@@ -7,7 +7,7 @@ same in the text format and in OpenMetrics.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from prometheus_client.utils import floatToGoString
@@ -16,95 +16,120 @@ from monitor.metrics.families import PROBE_FAMILIES
 from monitor.model import Cell, CellKey, Outcome, Result
 
 _PHASES = ("resolve", "connect", "tls", "processing", "transfer")
-_HEADS = {
-    f.name: f"# HELP {f.name} {f.help}\n# TYPE {f.name} {f.type}\n".encode() for f in PROBE_FAMILIES
-}
+_HEADS = {f.name: f"# HELP {f.name} {f.help}\n# TYPE {f.name} {f.type}\n" for f in PROBE_FAMILIES}
+
+
+class _Shape(NamedTuple):
+    """Which series a result has; those of one shape differ in their values only."""
+
+    http: bool
+    phases: tuple[str, ...]
+    certificate: bool
+    ended: str
+
+
+class _Template(NamedTuple):
+    """The lines of a cell with a place for each value, its families apart by `_APART`."""
+
+    shape: _Shape
+    families: tuple[str, ...]
+    text: str
+
+
+_APART = "\0"
 
 
 class CellLines:
     """The finished lines of every cell. `render` may run in another thread than the rest."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, dict[CellKey, bytes]] = {f.name: {} for f in PROBE_FAMILIES}
-        self._labels: dict[CellKey, _Labels] = {}
+        self._lines: dict[str, dict[CellKey, str]] = {f.name: {} for f in PROBE_FAMILIES}
+        self._templates: dict[CellKey, _Template] = {}
 
     def show(self, cell: Cell, result: Result) -> None:
         """Replace the lines of a cell; what the result does not tell, the cell no longer shows."""
         key = cell.key
-        readings = _readings(cell, result)
-        labels = self._labels.get(key)
-        if labels is None:
-            labels = self._labels[key] = _labels(key)
-        for family, lines in self._lines.items():
-            if family in readings:
-                lines[key] = _rendered(family, labels, readings[family])
-            elif key in lines:
-                del lines[key]
+        shape, values = _read(cell, result)
+        template = self._templates.get(key)
+        if template is None or template.shape != shape:
+            template = self._reshaped(key, shape)
+        parts = (template.text % values).split(_APART)
+        for family, part in zip(template.families, parts, strict=True):
+            self._lines[family][key] = part
 
     def keep(self, keys: Collection[CellKey]) -> None:
         """Drop the lines of every other cell."""
         for lines in self._lines.values():
             for key in lines.keys() - keys:
                 del lines[key]
-        for key in self._labels.keys() - keys:
-            del self._labels[key]
+        for key in self._templates.keys() - keys:
+            del self._templates[key]
 
     def render(self) -> bytes:
         """All lines, grouped by family with its help and type."""
-        parts: list[bytes] = []
+        parts: list[str] = []
         for family, lines in self._lines.items():
             parts.append(_HEADS[family])
             parts.extend(list(lines.values()))
-        return b"".join(parts)
+        return "".join(parts).encode()
+
+    def _reshaped(self, key: CellKey, shape: _Shape) -> _Template:
+        template = self._templates[key] = _template(key, shape)
+        for family, lines in self._lines.items():
+            if family not in template.families and key in lines:
+                del lines[key]
+        return template
 
 
-def _readings(cell: Cell, result: Result) -> dict[str, list[tuple[str, float]]]:
-    """What a result says in each probe family: pairs of an extra label and a value."""
+def _read(cell: Cell, result: Result) -> tuple[_Shape, tuple[str, ...]]:
+    """Which series a result has, and the value of each, in the order of `_series`."""
     phases, evidence = result.phases, result.evidence
     passed = result.outcome is Outcome.PASS
-    readings = {
-        "probe_success": [("", float(passed))],
-        "probe_duration_seconds": [("", result.observed_mono - result.sent_mono)],
-    }
-    if cell.check.kind == "http":
-        readings["probe_http_status_code"] = [("", float(evidence.status or 0))]
-        readings["probe_http_duration_seconds"] = [
-            (f'phase="{name}",', seconds)
-            for name in _PHASES
-            if (seconds := getattr(phases, name)) is not None
-        ]
+    ended = "" if passed else str(result.failure or result.outcome)
+    http = cell.check.kind == "http"
+    taken = [(name, s) for name in _PHASES if (s := getattr(phases, name)) is not None]
+    shape = _Shape(http, tuple([n for n, _ in taken]), evidence.certificate is not None, ended)
+    values = [float(passed), result.observed_mono - result.sent_mono]
+    if http:
+        values.append(float(evidence.status or 0))
+        values.extend([seconds for _, seconds in taken])
     if evidence.certificate is not None:
-        expiry = evidence.certificate.chain_expiry.timestamp()
-        readings["probe_ssl_earliest_cert_expiry"] = [("", expiry)]
+        values.append(evidence.certificate.chain_expiry.timestamp())
     if phases.resolve is not None:
-        readings["probe_dns_lookup_time_seconds"] = [("", phases.resolve)]
-    if not passed:
-        readings["probe_failure_info"] = [(f'kind="{result.failure or result.outcome}",', 1.0)]
-    return readings
+        values.append(phases.resolve)
+    return shape, tuple(map(_number, values))
 
 
-class _Labels(NamedTuple):
-    """The labels of a cell, in alphabetical order: those before an extra one, and those after."""
+def _series(shape: _Shape) -> Iterator[tuple[str, list[str]]]:
+    """The families of a shape, each with an extra label for every one of its series."""
+    yield "probe_success", [""]
+    yield "probe_duration_seconds", [""]
+    if shape.http:
+        yield "probe_http_status_code", [""]
+        yield "probe_http_duration_seconds", [f'phase="{name}",' for name in shape.phases]
+    if shape.certificate:
+        yield "probe_ssl_earliest_cert_expiry", [""]
+    if "resolve" in shape.phases:
+        yield "probe_dns_lookup_time_seconds", [""]
 
-    head: str
-    tail: str
 
-
-def _labels(key: CellKey) -> _Labels:
-    service, check, target, vantage = map(_escaped, key)
-    tail = f'service="{service}",target="{target}",vantage="{vantage}"}} '
-    return _Labels(f'{{check="{check}",', tail)
-
-
-def _rendered(family: str, labels: _Labels, readings: Sequence[tuple[str, float]]) -> bytes:
-    """The lines of one cell in one family."""
-    head, tail = labels
-    lines = [f"{family}{head}{extra}{tail}{_number(value)}\n" for extra, value in readings]
-    return "".join(lines).encode()
+def _template(key: CellKey, shape: _Shape) -> _Template:
+    service, check, target, vantage = (_escaped(each).replace("%", "%%") for each in key)
+    head, tail = (
+        f'{{check="{check}",',
+        f'service="{service}",target="{target}",vantage="{vantage}"}} ',
+    )
+    parts = {
+        family: "".join([f"{family}{head}{extra}{tail}%s\n" for extra in extras])
+        for family, extras in _series(shape)
+    }
+    if shape.ended:
+        parts["probe_failure_info"] = f'probe_failure_info{head}kind="{shape.ended}",{tail}1.0\n'
+    return _Template(shape, tuple(parts), _APART.join(parts.values()))
 
 
 def _number(value: float) -> str:
-    if 1e-4 <= value < 1e6:
+    if value < 1e6:
         return repr(value)  # as the library writes it, which takes a while to come to that
     text: str = floatToGoString(value)  # type: ignore[no-untyped-call]  # untyped in the library
     return text
