@@ -22,7 +22,7 @@ from monitor.net.failure import Failure, shown
 from monitor.net.secret import Secret
 from monitor.net.texts import FilePath, Template
 
-_PIECE = 65536
+_PIECE = 16384
 _NAMES = 100  # of a certificate that are kept; some hold thousands
 
 
@@ -101,7 +101,15 @@ def context_for(settings: TlsSettings, protocols: tuple[str, ...] = ()) -> ssl.S
 
 
 def _trusting(ca_file: str | None) -> ssl.SSLContext:
+    """Build a context that believes a file, or the system's authorities.
+
+    These are not loaded in OpenSSL's own way, which from version 3 reads all of their folder anew
+    in many a handshake; the folder is looked into by hash instead, one authority at a time.
+    """
+    paths = ssl.get_default_verify_paths()
     try:
+        if ca_file is None and (paths.cafile or paths.capath):
+            return ssl.create_default_context(cafile=paths.cafile, capath=paths.capath)
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ValueError) as error:
         raise ValueError(f"ca_file: holds no authorities in PEM ({_reason(error)})") from error

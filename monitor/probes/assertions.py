@@ -147,18 +147,26 @@ class Broken:
 
 
 def broken(expect: Expect, answer: Answer, redact: Redact) -> tuple[Broken, ...]:
-    """Every expectation the answer does not keep, in the order of kinds; empty when all hold."""
-    found = [Broken(FailureKind.STATUS, each) for each in _status(expect, answer, redact)]
+    """Every expectation the answer does not keep, in the order of kinds; empty when all hold.
+
+    What is not expected is not looked at: most checks expect a status and a text.
+    """
+    found: list[Broken] = []
+    if not expects_status(expect, answer.status):
+        found += [Broken(FailureKind.STATUS, each) for each in _status(expect, answer, redact)]
     if expect.http_version:
         found += [Broken(FailureKind.PROTOCOL, each) for each in _http_version(expect, answer)]
     if expect.tls is not None or expect.certificate_lifetime is not None:
         found += [Broken(FailureKind.TLS, each) for each in _tls(expect, answer)]
     if expect.coding is not None:
         found += [Broken(FailureKind.BODY, each) for each in _coding(expect.coding, answer, redact)]
-    found += [Broken(FailureKind.BODY, each) for each in _headers(expect, answer, redact)]
+    if expect.headers or expect.headers_if_present or expect.headers_differ:
+        found += [Broken(FailureKind.BODY, each) for each in _headers(expect, answer, redact)]
     found += [Broken(FailureKind.BODY, each) for each in _body_texts(expect, answer)]
-    found += [Broken(FailureKind.BODY, each) for each in _json(expect, answer, redact)]
-    found += [Broken(FailureKind.SLOW, each) for each in _time(expect, answer)]
+    if expect.json:
+        found += [Broken(FailureKind.BODY, each) for each in _json(expect, answer, redact)]
+    if expect.within is not None or expect.phases:
+        found += [Broken(FailureKind.SLOW, each) for each in _time(expect, answer)]
     return tuple(found)
 
 
@@ -200,9 +208,8 @@ def raise_all(*found: str) -> None:
 
 
 def _status(expect: Expect, answer: Answer, redact: Redact) -> Iterator[str]:
-    if not expects_status(expect, answer.status):
-        wanted = ", ".join(map(str, expect.status))
-        yield f"{status_words(answer, redact)} (expected {wanted})"
+    wanted = ", ".join(map(str, expect.status))
+    yield f"{status_words(answer, redact)} (expected {wanted})"
 
 
 def _http_version(expect: Expect, answer: Answer) -> Iterator[str]:
@@ -272,8 +279,6 @@ def _body_texts(expect: Expect, answer: Answer) -> Iterator[str]:
 
 
 def _json(expect: Expect, answer: Answer, redact: Redact) -> Iterator[str]:
-    if not expect.json:
-        return
     try:
         document = jsonpath.document_of(answer.body)
     except ValueError as error:
