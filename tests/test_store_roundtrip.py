@@ -122,9 +122,11 @@ async def test_every_noun_comes_back_equal(database_url, change, result):
         record = await store.incident(change.incident.number)
         assert record.incident == change.incident
         assert record.events == change.events
-        kept = sorted((*record.evidence, *record.good), key=lambda r: r.id)
-        assert kept == sorted(change.evidence, key=lambda r: r.id)
-        assert all(each.outcome is Outcome.PASS for each in record.good)
+        # What earlier examples recorded may be the last PASS of a cell of this one.
+        kept = {*record.evidence, *record.good}
+        assert kept >= set(change.evidence)
+        more = kept - set(change.evidence)
+        assert all(each.outcome is Outcome.PASS for each in (*record.good, *more))
         assert record.notices == change.notices
         still_open = [one.id for one in await store.open_incidents()]
         assert (change.incident.id in still_open) == (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+import httpx
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -134,8 +135,18 @@ def _proxy(url: str, path: Path, case: Case) -> None:
     if bare != url:
         _not_literal(path, case)
     mistake = url_mistake(bare, EVERYWHERE, ("http",))
+    if mistake is None and not _is_url(url):
+        mistake = "holds a user or password that no URL can hold: write it percent-encoded"
     if mistake is not None:
         case.findings.add(path, mistake)
+
+
+def _is_url(url: str) -> bool:
+    try:
+        httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return True
 
 
 def _headers(case: Case) -> None:
