@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import uvloop
-
 from bench.cost.bare import bare
 from bench.cost.ours import ours
 from bench.cost.peers import peers
@@ -25,6 +23,7 @@ from bench.cost.site import Site, site
 from bench.cost.usage import load
 from bench.live.pair import GaveUpError
 from bench.live.rendering import Pace
+from bench.telling import told
 
 TARGETS = 1000
 PACES = {False: Pace(interval=4.0, timeout=3.0), True: Pace(interval=10.0, timeout=5.0)}
@@ -54,10 +53,7 @@ class Turn:
 
 
 def rows() -> Iterator[str]:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        told = _told()
-        while (row := runner.run(anext(told, None))) is not None:
-            yield row
+    yield from told(_told())
 
 
 async def _told() -> AsyncIterator[str]:

@@ -11,12 +11,11 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import uvloop
-
 from bench.cost.ours import Ours, at_share, ours
 from bench.cost.site import Site, site
 from bench.cost.usage import load
 from bench.live.rendering import USUAL
+from bench.telling import told
 
 CELLS = 10_000
 MINUTES = float(os.environ.get("BENCH_MINUTES", "2"))
@@ -26,10 +25,7 @@ SCRAPED_EVERY = 30.0
 
 
 def rows() -> Iterator[str]:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        told = _told()
-        while (row := runner.run(anext(told, None))) is not None:
-            yield row
+    yield from told(_told())
 
 
 async def _told() -> AsyncIterator[str]:

@@ -26,6 +26,7 @@ BODY_LINES = 10
 _LINE_CHARS = 160
 _SLOWER, _SLOWER_BY = 3.0, 0.05
 _MANY_CHANGES = 12
+_UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 _SAID = {
     Outcome.PASS: "passed",
@@ -122,7 +123,7 @@ def _facts(
     evidence = result.evidence
     where = f" ({place})" if place else ""
     yield "tried", f"{evidence.asked or 'nothing'} from {result.cell.vantage}{where}"
-    yield "when", f"{_instant(result.observed_at)}, it took {_seconds(_took(result))}"
+    yield "when", f"{instant_words(result.observed_at)}, it took {_seconds(_took(result))}"
     if evidence.address:
         yield "reached", f"{evidence.address}{_resolved(evidence)}"
     if evidence.certificate is not None:
@@ -158,7 +159,7 @@ def _tls(evidence: Evidence, certificate: Certificate, at: datetime) -> str:
     names = ", ".join(certificate.names[:3]) or certificate.subject or "nobody"
     more = f" and {len(certificate.names) - 3} more" if len(certificate.names) > 3 else ""
     version = f"{evidence.tls_version}, " if evidence.tls_version else ""
-    until = f"until {_instant(certificate.not_after)} ({_days(certificate.not_after - at)})"
+    until = f"until {instant_words(certificate.not_after)} ({_days(certificate.not_after - at)})"
     return f"{version}certificate of {names}{more} {until}, issued by {certificate.issuer or '?'}"
 
 
@@ -196,7 +197,8 @@ def _good(last: Result, now: Result) -> str:
     ago = (now.observed_at - last.observed_at).total_seconds()
     came = f": {last.evidence.status_line}" if last.evidence.status_line else ""
     by = f" by {last.evidence.address}" if last.evidence.address else ""
-    return f"{_instant(last.observed_at)}, {_span(ago)} before{came} in {_seconds(_took(last))}{by}"
+    when = f"{instant_words(last.observed_at)}, {span_words(ago)} before"
+    return f"{when}{came} in {_seconds(_took(last))}{by}"
 
 
 def _explained(result: Result) -> str:
@@ -206,9 +208,9 @@ def _explained(result: Result) -> str:
     if result.outcome is Outcome.FAIL and certificate is not None:
         if certificate.chain_expiry < result.observed_at:
             ago = _days(result.observed_at - certificate.chain_expiry)
-            told += f" (it ended {_instant(certificate.chain_expiry)}, {ago} ago)"
+            told += f" (it ended {instant_words(certificate.chain_expiry)}, {ago} ago)"
         elif certificate.not_before > result.observed_at:
-            told += f" (it begins {_instant(certificate.not_before)})"
+            told += f" (it begins {instant_words(certificate.not_before)})"
     redirects = [each for each in evidence.warnings if each.startswith("redirected to ")]
     if redirects and not evidence.status_line:
         told += f" ({redirects[-1]})"
@@ -248,7 +250,7 @@ def _certificates(
         return
     yield "certificate's subject", was.subject, seen.subject
     yield "certificate's issuer", was.issuer, seen.issuer
-    yield "certificate's end", _instant(was.not_after), _instant(seen.not_after)
+    yield "certificate's end", instant_words(was.not_after), instant_words(seen.not_after)
 
 
 def _headers(
@@ -302,7 +304,8 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LINE_CHARS else text[: _LINE_CHARS - 1] + "…"
 
 
-def _instant(at: datetime) -> str:
+def instant_words(at: datetime) -> str:
+    """An instant in UTC, to the second."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
@@ -315,9 +318,9 @@ def _seconds(seconds: float) -> str:
     return f"{seconds:.3f} s" if abs(seconds) >= 1 else f"{1000 * seconds:.1f} ms"
 
 
-def _span(seconds: float) -> str:
-    """A span of time in the largest unit that still tells it well."""
-    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
-        if abs(seconds) >= 2 * size:
+def span_words(seconds: float) -> str:
+    """A span of time in the largest unit of which there are two, or which it is exactly."""
+    for size, unit in _UNITS:
+        if seconds >= 2 * size or seconds == size:
             return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return f"{seconds:.3g} s"

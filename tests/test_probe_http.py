@@ -19,12 +19,8 @@ from monitor.clock import Clock, real_clock
 from monitor.model import (
     Cell,
     CellKey,
-    Check,
-    EvidenceKind,
     FailureKind,
-    Need,
     Outcome,
-    Target,
     Vantage,
 )
 from monitor.net.failure import Failure
@@ -38,6 +34,7 @@ from monitor.probes import PROBES, Ask, Means, http
 from monitor.probes.assertions import Expect
 from monitor.probes.http import BasicAuth, HttpOptions
 from tests.http_server import Reply, http_server
+from tests.probe_fixtures import cell_for
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 LONDON = Vantage("london", "net-a", source_address="127.0.0.1")
@@ -58,19 +55,7 @@ async def server():
 
 def cell_of(url, options=None, **fields):
     options = options or HttpOptions(url, **fields)
-    target = Target("acme", "acme", url, fingerprint="f1")
-    check = Check(
-        "crm",
-        "sign-in",
-        "http",
-        options,
-        interval=30.0,
-        timeout=10.0,
-        need=Need.BLOCKING,
-        evidence=EvidenceKind.ACTIVE,
-        targets=(target,),
-    )
-    return Cell(CellKey("crm", "sign-in", "acme", "london"), check, target, LONDON)
+    return cell_for("http", options, url, vantage=LONDON)
 
 
 async def probed(net, url, deadline=5.0, **fields):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.model import Cell, CellKey, Check, EvidenceKind, FailureKind, Need, Outcome, Target
+from monitor.model import Cell, FailureKind, Outcome, Target
 from monitor.net.secret import Secret
 from monitor.probes import PROBES, Ask, Means
 from monitor.probes.assertions import Expect
@@ -18,6 +18,7 @@ from monitor.probes.captures import Capture
 from monitor.probes.steps import JourneyOptions, JourneyStep
 from tests.http_server import Reply, http_server
 from tests.net_fixtures import made_net
+from tests.probe_fixtures import cell_for
 
 SET = "set-cookie"
 
@@ -40,19 +41,7 @@ def step(name, url="/", **fields):
 
 def cell_of(url, *steps, canary=False, **fields):
     options = JourneyOptions(url, tuple(steps), **fields)
-    target = Target("acme", "acme", url, fingerprint="f1", canary=canary)
-    check = Check(
-        "orders",
-        "accept",
-        "journey",
-        options,
-        interval=30.0,
-        timeout=10.0,
-        need=Need.BLOCKING,
-        evidence=EvidenceKind.ACTIVE,
-        targets=(target,),
-    )
-    return Cell(CellKey("orders", "accept", "acme", "london"), check, target, None)
+    return cell_for("journey", options, url, "orders", "accept", canary=canary)
 
 
 async def travelled(net, url, *steps, deadline=5.0, **fields):

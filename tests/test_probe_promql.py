@@ -10,13 +10,14 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from monitor.model import Cell, CellKey, Check, EvidenceKind, FailureKind, Need, Outcome, Target
+from monitor.model import FailureKind, Outcome
 from monitor.net.secret import Secret
 from monitor.probes import PROBES, Ask, Means
 from monitor.probes.http import BasicAuth
 from monitor.probes.promql import Empty, ExpectValue, PromqlOptions
 from tests.http_server import Reply, http_server
 from tests.net_fixtures import made_net
+from tests.probe_fixtures import cell_for
 from tests.running import free_port
 
 QUERY = "sum by (tenant) (increase(sign_ins_total[5m]))"
@@ -36,19 +37,8 @@ async def server():
 
 async def asked(net, url, *value, query=QUERY, deadline=5.0, expect=None, **fields):
     wanted = ExpectValue(value or ("> 0",), **(expect or {}))
-    target = Target("acme", "acme", url, fingerprint="f1")
-    check = Check(
-        "crm",
-        "users",
-        "promql",
-        PromqlOptions(url, query, wanted, **fields),
-        interval=60.0,
-        timeout=10.0,
-        need=Need.BLOCKING,
-        evidence=EvidenceKind.PASSIVE,
-        targets=(target,),
-    )
-    cell = Cell(CellKey("crm", "users", "acme", "london"), check, target, None)
+    options = PromqlOptions(url, query, wanted, **fields)
+    cell = cell_for("promql", options, url, "crm", "users")
     return await PROBES["promql"].probe(cell, Ask("r1", deadline), Means(net))
 
 

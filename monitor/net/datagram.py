@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from monitor.model import FailureKind
 from monitor.net.failure import Failure, Unable
+from monitor.net.wire import settle
 
 _LARGEST = 65535
 
@@ -39,7 +40,7 @@ async def asked_by_datagram(
 async def _received(sock: socket.socket, loop: asyncio.AbstractEventLoop) -> bytes | None:
     """Wait until something is there and take it; the loop's own way costs three times as much."""
     there = loop.create_future()
-    loop.add_reader(sock, _settle, there)
+    loop.add_reader(sock, settle, there)
     try:
         await there
     finally:
@@ -48,11 +49,6 @@ async def _received(sock: socket.socket, loop: asyncio.AbstractEventLoop) -> byt
         return sock.recv(_LARGEST)
     except BlockingIOError:
         return None  # a datagram that was damaged on the way is only seen when it is taken
-
-
-def _settle(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
 
 
 def _socket(address: str, source: str | None) -> socket.socket:

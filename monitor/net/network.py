@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from ssl import SSLContext
+from types import TracebackType
 
 import dns.exception
 import httpx
@@ -83,23 +84,18 @@ class Net:
         *,
         deadline: float,
         wishes: Wishes = _DEFAULT_WISHES,
+        cookies: httpx.Cookies | None = None,
     ) -> httpx.Response:
         """Send a request, following redirects, and return the answer with its body read.
 
         `deadline` is the seconds allowed for everything. The trace is filled on the way, also when
-        this fails. Raises Failure, its message redacted, Unable, and CancelledError.
+        this fails. `cookies` are what the request brings from earlier exchanges; those that are set
+        on the way are added to them. Raises Failure, its message redacted, Unable, and
+        CancelledError.
         """
-        progress = Progress(trace, self.clock.monotonic, deadline)
-        # As `_attempt` does, which costs a twentieth of a whole exchange.
-        try:
-            async with progress.timer:
-                return await self._followed(self._place(vantage), request, progress, wishes)
-        except TimeoutError as error:
-            raise self._redacted(progress.timed_out()) from error
-        except Failure as failure:
-            raise self._redacted(failure) from failure.__cause__
-        finally:
-            progress.stop()
+        place = self._place(vantage)
+        async with _Attempt(self, trace, deadline) as progress:
+            return await self._followed(place, request, progress, wishes, cookies)
 
     @asynccontextmanager
     async def connection(
@@ -118,7 +114,7 @@ class Net:
         awaited in it is cut off then. Raises as `exchange` does.
         """
         place = self._place(vantage)
-        async with self._attempt(trace, deadline) as progress:
+        async with _Attempt(self, trace, deadline) as progress:
             wire = await opened(place, host, port, progress, wishes)
             try:
                 yield Connection(place, wire, host, progress)
@@ -144,7 +140,7 @@ class Net:
         if vantage is not None and vantage.proxy is not None:
             raise Unable(f"vantage {vantage.name} leaves through a proxy, which carries no UDP")
         source = vantage.source_address if vantage else None
-        async with self._attempt(trace, deadline) as progress:
+        async with _Attempt(self, trace, deadline) as progress:
             address = await vetted(self._place(vantage), host, port, progress, wishes)
             progress.enter(Phase.PROCESSING)
             return await asked_by_datagram(address, port, source, payload, belongs)
@@ -187,39 +183,72 @@ class Net:
     def _place(self, vantage: Vantage | None) -> Place:
         return Place(vantage, self.limits, self._allow, self._resolver, self._contexts)
 
-    @asynccontextmanager
-    async def _attempt(self, trace: Trace, deadline: float) -> AsyncIterator[Progress]:
-        """Time one attempt, and end it at its deadline; failures leave it redacted."""
-        progress = Progress(trace, self.clock.monotonic, deadline)
-        try:
-            async with progress.timer:
-                yield progress
-        except TimeoutError as error:
-            raise self._redacted(progress.timed_out()) from error
-        except Failure as failure:
-            raise self._redacted(failure) from failure.__cause__
-        finally:
-            progress.stop()
-
     async def _followed(
-        self, place: Place, request: httpx.Request, progress: Progress, wishes: Wishes
+        self,
+        place: Place,
+        request: httpx.Request,
+        progress: Progress,
+        wishes: Wishes,
+        brought: httpx.Cookies | None,
     ) -> httpx.Response:
+        if brought is not None:
+            brought.set_cookie_header(request)
         response = await hop(place, request, progress, wishes)
-        if not wishes.follow_redirects or not is_redirect(response):
-            return response
-        cookies = httpx.Cookies()
+        cookies = brought
         for _ in range(self.limits.redirects):
+            if not wishes.follow_redirects or not is_redirect(response):
+                break
+            if brought is not None:
+                # The jar knows better by now which cookies there are.
+                response.request.headers.pop("cookie", None)
+            cookies = httpx.Cookies() if cookies is None else cookies
             request = next_request(response, cookies)
             if origin(request.url) != origin(response.request.url):
                 wishes = wishes.elsewhere()
             progress.trace.hops.append(self.redactor.text(str(request.url)))
             response = await hop(place, request, progress, wishes)
-            if not is_redirect(response):
-                return response
-        raise Failure(FailureKind.PROTOCOL, f"more than {self.limits.redirects} redirects")
+        if brought is not None:
+            brought.extract_cookies(response)
+        if wishes.follow_redirects and is_redirect(response):
+            raise Failure(FailureKind.PROTOCOL, f"more than {self.limits.redirects} redirects")
+        return response
 
-    def _redacted(self, failure: Failure) -> Failure:
+    def redacted(self, failure: Failure) -> Failure:
+        """Return the failure with its message as it may be shown."""
         return Failure(failure.kind, shown(self.redactor.text(str(failure)), _MESSAGE_CHARS))
+
+
+class _Attempt:
+    """Times one attempt and ends it at its deadline; failures leave it redacted.
+
+    Written out as a class: a generator would cost a twentieth of a whole exchange.
+    """
+
+    def __init__(self, net: Net, trace: Trace, deadline: float) -> None:
+        self._net = net
+        self._progress = Progress(trace, net.clock.monotonic, deadline)
+
+    async def __aenter__(self) -> Progress:
+        await self._progress.timer.__aenter__()
+        return self._progress
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        progress = self._progress
+        try:
+            await progress.timer.__aexit__(kind, error, at)
+        except TimeoutError as late:
+            raise self._net.redacted(progress.timed_out()) from late
+        finally:
+            progress.stop()
+        if isinstance(error, TimeoutError):
+            raise self._net.redacted(progress.timed_out()) from error
+        if isinstance(error, Failure):
+            raise self._net.redacted(error) from error.__cause__
 
 
 class _Transport(httpx.AsyncBaseTransport):

@@ -68,7 +68,7 @@ async def _reach(sock: socket.socket, address: str, port: int) -> None:
     if number == errno.EINPROGRESS:
         loop = asyncio.get_running_loop()
         settled = loop.create_future()
-        loop.add_writer(sock, _settle, settled)
+        loop.add_writer(sock, settle, settled)
         try:
             await settled
         finally:
@@ -78,7 +78,8 @@ async def _reach(sock: socket.socket, address: str, port: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _settle(waiter: asyncio.Future[None]) -> None:
+def settle(waiter: asyncio.Future[None]) -> None:
+    """End a wait, unless whoever waited gave it up."""
     if not waiter.done():
         waiter.set_result(None)
 

@@ -28,6 +28,7 @@ from monitor.probes.text import Redact, decoded, quoted
 
 Part = TypeVar("Part")
 
+_DAY = 86400.0
 _VERSIONS = ("HTTP/1.0", "HTTP/1.1")
 _PHASES = tuple(each.name for each in fields(Phases))
 _RANGE = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
@@ -227,15 +228,20 @@ def _tls(expect: Expect, answer: Answer) -> Iterator[str]:
         return
     if certificate is None:
         yield "there is no certificate (expected one that lasts)"
-        return
-    left = (certificate.chain_expiry - answer.at).total_seconds()
+    else:
+        yield from ends_too_soon(certificate, wanted, answer.at)
+
+
+def ends_too_soon(certificate: Certificate, wanted: float, at: datetime) -> Iterator[str]:
+    """Say that a certificate, or one of its chain, lasts less than so many seconds from then on."""
+    expiry = certificate.chain_expiry
+    left = (expiry - at).total_seconds()
     if left < wanted:
-        until = f"{certificate.chain_expiry:%Y-%m-%d %H:%M:%SZ}"
-        yield f"certificates end {until}, in {_days(left)} (expected {_days(wanted)} or more)"
-
-
-def _days(seconds: float) -> str:
-    return f"{seconds / 86400:.1f} days"
+        whose = "certificate" if expiry == certificate.not_after else "certificate's chain"
+        when = f"on {expiry:%Y-%m-%d}"
+        days = f"in {left / _DAY:.1f} days, {when}" if left > 0 else when
+        tense = "expires" if left > 0 else "expired"
+        yield f"the {whose} {tense} {days} (expected {wanted / _DAY:g} days)"
 
 
 def _coding(wanted: Coding, answer: Answer, redact: Redact) -> Iterator[str]:

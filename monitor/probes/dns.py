@@ -28,7 +28,7 @@ from monitor.net.tls import DEFAULT_TLS, TlsSettings
 from monitor.net.trace import Trace
 from monitor.probes.assertions import mistakes, raise_all
 from monitor.probes.endpoint import Endpoint, endpoint
-from monitor.probes.kind import Ask, Means, Seen, asking, evidence
+from monitor.probes.kind import Ask, Means, Seen, asking, evidence, options_of
 from monitor.probes.patterns import pattern
 from monitor.probes.records import Malformed, Question, Reply, asked, belongs, read
 from monitor.probes.templates import places
@@ -151,9 +151,7 @@ class DnsOptions:
 
 async def look(cell: Cell, ask: Ask, means: Means, trace: Trace) -> Seen:
     """Ask the cell's target once; its options are a `DnsOptions`."""
-    options = cell.options
-    if not isinstance(options, DnsOptions):
-        raise TypeError(f"a dns check has DnsOptions, not {type(options).__name__}")
+    options = options_of(cell, DnsOptions)
     net = means.net
     server = _server_of(options, net)
     record_type = _type(options.type)

@@ -21,12 +21,12 @@ from monitor.net.secret import Secret
 from monitor.net.texts import Template
 from monitor.net.trace import Trace
 from monitor.probes.assertions import raise_all
-from monitor.probes.kind import Ask, Means, Seen, asking, evidence
+from monitor.probes.kind import Ask, Means, Seen, asking, evidence, options_of
 from monitor.probes.templates import filled, places
 from monitor.probes.text import quoted
+from monitor.story import instant_words, span_words
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,16 @@ class HeartbeatOptions:
 async def look(cell: Cell, ask: Ask, means: Means, trace: Trace) -> Seen:
     """Say what was heard last; the cell's options are `HeartbeatOptions`."""
     del ask
-    options = cell.options
-    if not isinstance(options, HeartbeatOptions):
-        raise TypeError(f"a heartbeat check has HeartbeatOptions, not {type(options).__name__}")
+    options = options_of(cell, HeartbeatOptions)
     name, redact = cell.target.address, means.net.redactor.text
     trace.asked = f"heartbeat {name}"
     beat, since = means.heartbeats.last(name), means.heartbeats.since()
     outcome, failure, message = _judged(options, name, beat, since, means.net.clock.now().at)
     if beat is not None and beat.failed is not None:
-        message += f"; at {_at(beat.at)} it reported a failure: {quoted(beat.failed, redact)}"
-    line = "" if beat is None else f"last heard at {_at(beat.at)}"
+        message += (
+            f"; at {instant_words(beat.at)} it reported a failure: {quoted(beat.failed, redact)}"
+        )
+    line = "" if beat is None else f"last heard at {instant_words(beat.at)}"
     return Seen(outcome, failure, evidence(trace, redact, message, status_line=line))
 
 
@@ -82,26 +82,14 @@ def _judged(
         if beat.failed is not None:
             return Outcome.FAIL, FailureKind.BODY, f"heartbeat {name} came"
         return Outcome.PASS, None, ""
-    last = "it was never heard" if heard is None else f"last at {_at(heard)}"
+    last = "it was never heard" if heard is None else f"last at {instant_words(heard)}"
     if now - since <= patience:
         message = (
-            f"no heartbeat from {name} since the monitor was started at {_at(since)}; {last}; "
-            f"it has time until {_at(since + patience)}"
+            f"no heartbeat from {name} since the monitor was started at {instant_words(since)}; "
+            f"{last}; it has time until {instant_words(since + patience)}"
         )
         return Outcome.INVALID, None, message
     silent = (now - (heard if heard is not None else since)).total_seconds()
-    rule = f"every {_span(options.period)} expected, {_span(options.grace)} grace"
-    message = f"no heartbeat from {name} for {_span(silent)} ({rule}); {last}"
+    rule = f"every {span_words(options.period)} expected, {span_words(options.grace)} grace"
+    message = f"no heartbeat from {name} for {span_words(silent)} ({rule}); {last}"
     return Outcome.FAIL, FailureKind.TIMEOUT, message
-
-
-def _at(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M:%SZ}"
-
-
-def _span(seconds: float) -> str:
-    """A duration in the largest unit of which there are two, or which it is exactly."""
-    for size, unit in _UNITS:
-        if seconds >= 2 * size or seconds == size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.3g} s"

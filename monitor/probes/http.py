@@ -37,7 +37,7 @@ from monitor.probes.assertions import (
     raise_all,
     status_words,
 )
-from monitor.probes.kind import Ask, Means, Seen, asking, evidence
+from monitor.probes.kind import Ask, Means, Seen, asking, evidence, options_of
 from monitor.probes.patterns import first_match, pattern
 from monitor.probes.templates import finished
 from monitor.probes.text import Redact, excerpt, one_line, quoted
@@ -178,9 +178,7 @@ class HttpOptions:
 
 async def look(cell: Cell, ask: Ask, means: Means, trace: Trace) -> Seen:
     """Ask the cell's target once; its options are an `HttpOptions`."""
-    options = cell.options
-    if not isinstance(options, HttpOptions):
-        raise TypeError(f"an http check has HttpOptions, not {type(options).__name__}")
+    options = options_of(cell, HttpOptions)
     net = means.net
     trace.asked = _asked(options.method, cell.target.address, net.redactor.text)
     began = net.clock.monotonic()
@@ -283,7 +281,7 @@ def answered(
         redact,
         "" if passed else message,
         status=answer.status,
-        status_line=_status_line(response, redact),
+        status_line=status_line(response, redact),
         headers=_kept(response.headers, redact),
         body="" if passed else excerpt(answer.text, evidence_bytes, redact),
     )
@@ -317,7 +315,8 @@ def _page(expressions: tuple[str, ...], answer: Answer) -> str | None:
     return first_match(expressions, answer.text) if expressions else None
 
 
-def _status_line(response: httpx.Response, redact: Redact) -> str:
+def status_line(response: httpx.Response, redact: Redact) -> str:
+    """The first line of an answer, for people."""
     words = f"{response.http_version} {response.status_code} {response.reason_phrase}"
     return quoted(words, redact)
 

@@ -34,13 +34,13 @@ import httpx
 from monitor.model import Cell, FailureKind, Outcome, Step
 from monitor.net.failure import Failure, Unable
 from monitor.net.redaction import Redactor
-from monitor.net.redirects import is_redirect, next_request, origin
+from monitor.net.redirects import origin
 from monitor.net.secret import Secret
 from monitor.net.texts import Template
 from monitor.net.trace import Phase, Trace
 from monitor.probes import http
 from monitor.probes.captures import body_text, filled_in, found_in
-from monitor.probes.kind import Ask, Means, Seen, asking, unanswered
+from monitor.probes.kind import Ask, Means, Seen, asking, options_of, unanswered
 from monitor.probes.steps import IDEMPOTENCY_KEY, JourneyOptions, JourneyStep
 from monitor.probes.templates import completed, filled, places
 from monitor.probes.text import excerpt, one_line
@@ -54,9 +54,7 @@ _COOKIE_TELLING = 8
 
 async def look(cell: Cell, ask: Ask, means: Means, trace: Trace) -> Seen:
     """Make the journey once; the cell's options are `JourneyOptions`."""
-    options = cell.options
-    if not isinstance(options, JourneyOptions):
-        raise TypeError(f"a journey check has JourneyOptions, not {type(options).__name__}")
+    options = options_of(cell, JourneyOptions)
     if options.mutates and not cell.target.canary:
         raise Unable(f"{options.mutates} changes something, and {cell.target.name} is no canary")
     return await Run(cell, options, ask, means, trace).made()
@@ -187,28 +185,23 @@ class Run:
     async def _exchanged(
         self, n: int, request: httpx.Request, trace: Trace, until: float
     ) -> httpx.Response:
-        """Send a step's request, and follow redirects with the journey's own cookies."""
+        """Send a step's request with the journey's own cookies, and keep what is set on the way."""
         url = request.url
-        self._cookies.set_cookie_header(request)
         wishes = self._options.requests[n].wishes(self._ask.fresh and url.host not in self._hosts)
         self._hosts.add(url.host)
         if origin(url) != origin(self._base):
             wishes = wishes.elsewhere()
-        for _ in range(self._net.limits.redirects + 1):
-            response = await self._net.exchange(
-                self._cell.vantage, request, trace, deadline=until - self._now(), wishes=wishes
+        try:
+            return await self._net.exchange(
+                self._cell.vantage,
+                request,
+                trace,
+                deadline=until - self._now(),
+                wishes=wishes,
+                cookies=self._cookies,
             )
-            self._cookies.extract_cookies(response)
+        finally:
             self._hide(each.value or "" for each in self._cookies.jar if _telling(each.value))
-            if not self._options.steps[n].follow_redirects or not is_redirect(response):
-                return response
-            # The jar knows better by now which cookies there are.
-            response.request.headers.pop("cookie", None)
-            request = next_request(response, self._cookies)
-            if origin(request.url) != origin(response.request.url):
-                wishes = wishes.elsewhere()
-            trace.hops.append(str(request.url))
-        raise Failure(FailureKind.PROTOCOL, f"more than {self._net.limits.redirects} redirects")
 
     # -------------------------------------------------------------------- its request
 

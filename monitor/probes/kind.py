@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from monitor.model import Beat, Cell, Evidence, FailureKind, Outcome, Result
 from monitor.net.failure import Failure, TurnedAway, Unable
@@ -25,6 +25,8 @@ from monitor.net.network import Net
 from monitor.net.oauth2 import Tokens
 from monitor.net.trace import Trace
 from monitor.probes.text import Redact, excerpt, one_line, quoted
+
+Options = TypeVar("Options")
 
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _MESSAGE_BYTES = 2000
@@ -106,6 +108,14 @@ class Kind:
     address: str = "url"
     schemes: tuple[str, ...] = ("http", "https")
     listens: bool = False
+
+
+def options_of(cell: Cell, kind: type[Options]) -> Options:
+    """The options of a cell, which are of this class. Raises TypeError when they are not."""
+    options = cell.options
+    if not isinstance(options, kind):
+        raise TypeError(f"the check has {type(options).__name__}, not {kind.__name__}")
+    return options
 
 
 def asking(look: Look) -> ProbeFn:

@@ -32,7 +32,7 @@ from monitor.net.trace import Trace
 from monitor.probes import http, jsonpath
 from monitor.probes.assertions import mistakes, raise_all
 from monitor.probes.http import BasicAuth, HttpOptions
-from monitor.probes.kind import Ask, Means, Seen, asking, evidence
+from monitor.probes.kind import Ask, Means, Seen, asking, evidence, options_of
 from monitor.probes.templates import finished
 from monitor.probes.text import Redact, excerpt, one_line, quoted
 
@@ -124,9 +124,7 @@ class Series(NamedTuple):
 
 async def look(cell: Cell, ask: Ask, means: Means, trace: Trace) -> Seen:
     """Ask the cell's query once; its options are `PromqlOptions`."""
-    options = cell.options
-    if not isinstance(options, PromqlOptions):
-        raise TypeError(f"a promql check has PromqlOptions, not {type(options).__name__}")
+    options = options_of(cell, PromqlOptions)
     redact = means.net.redactor.text
     url = cell.target.address.rstrip("/") + _PATH
     asked = f"POST {url} query={finished(options.query)}"
@@ -149,9 +147,7 @@ async def look(cell: Cell, ask: Ask, means: Means, trace: Trace) -> Seen:
         redact,
         message,
         status=answer.status_code,
-        status_line=quoted(
-            f"{answer.http_version} {answer.status_code} {answer.reason_phrase}", redact
-        ),
+        status_line=http.status_line(answer, redact),
         body=excerpt(answer.text, means.net.limits.evidence_bytes, redact) if message else "",
     )
     return Seen(outcome, FailureKind.BODY if outcome is Outcome.FAIL else None, told)

@@ -80,7 +80,7 @@ class JourneyStep:
             method=self.method,
             headers=self.headers,
             body=self.body,
-            follow_redirects=False,
+            follow_redirects=self.follow_redirects,
             changes=self.changes,
             expect=self.expect,
             **journey,  # type: ignore[arg-type]  # fields of HttpOptions

@@ -19,7 +19,7 @@ from monitor.net.tls import DEFAULT_TLS, TlsSettings
 from monitor.net.trace import Trace
 from monitor.probes.assertions import raise_all
 from monitor.probes.endpoint import endpoint, endpoint_mistakes
-from monitor.probes.kind import Ask, Means, Seen, asking, evidence
+from monitor.probes.kind import Ask, Means, Seen, asking, evidence, options_of
 from monitor.probes.talk import Talk, TalkStep, misplaced
 from monitor.probes.text import Redact, excerpt, one_line, quoted
 
@@ -82,9 +82,7 @@ class TcpOptions:
 
 async def look(cell: Cell, ask: Ask, means: Means, trace: Trace) -> Seen:
     """Ask the cell's target once; its options are a `TcpOptions`."""
-    options = cell.options
-    if not isinstance(options, TcpOptions):
-        raise TypeError(f"a tcp check has TcpOptions, not {type(options).__name__}")
+    options = options_of(cell, TcpOptions)
     net, where = means.net, endpoint(cell.target.address, SCHEMES)
     redact = net.redactor.text
     does = "talk with" if options.talk else "connect to"

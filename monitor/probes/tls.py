@@ -25,9 +25,9 @@ from monitor.net.hop import IpFamily, Wishes
 from monitor.net.texts import Template, Url
 from monitor.net.tls import DEFAULT_TLS, TlsSettings, TlsVersion
 from monitor.net.trace import Trace
-from monitor.probes.assertions import mistakes, raise_all
+from monitor.probes.assertions import ends_too_soon, mistakes, raise_all
 from monitor.probes.endpoint import endpoint, endpoint_mistakes
-from monitor.probes.kind import Ask, Means, Seen, asking, evidence
+from monitor.probes.kind import Ask, Means, Seen, asking, evidence, options_of
 from monitor.probes.patterns import pattern
 from monitor.probes.talk import Talk, TalkStep
 from monitor.probes.text import Redact, one_line, quoted
@@ -35,7 +35,6 @@ from monitor.probes.text import Redact, one_line, quoted
 SCHEMES = ("tls",)
 PORT = 443
 
-_DAY = 86400.0
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _SHOWN_NAMES = 10
 _VERSIONS = {
@@ -137,9 +136,7 @@ class TlsOptions:
 
 async def look(cell: Cell, ask: Ask, means: Means, trace: Trace) -> Seen:
     """Ask the cell's target once; its options are a `TlsOptions`."""
-    options = cell.options
-    if not isinstance(options, TlsOptions):
-        raise TypeError(f"a tls check has TlsOptions, not {type(options).__name__}")
+    options = options_of(cell, TlsOptions)
     net, where = means.net, endpoint(cell.target.address, SCHEMES, PORT)
     redact = net.redactor.text
     after = f" after {options.starttls}" if options.starttls else ""
@@ -204,14 +201,8 @@ def _broken(
 def _broken_certificate(
     expect: TlsExpect, certificate: Certificate, now: datetime, redact: Redact
 ) -> Iterator[str]:
-    expiry = certificate.chain_expiry
-    left, wanted = (expiry - now).total_seconds(), expect.certificate_lifetime
-    if wanted is not None and left < wanted:
-        whose = "certificate" if expiry == certificate.not_after else "certificate's chain"
-        when = f"on {expiry:%Y-%m-%d}"
-        days = f"in {left / _DAY:.1f} days, {when}" if left > 0 else when
-        tense = "expires" if left > 0 else "expired"
-        yield f"the {whose} {tense} {days} (expected {wanted / _DAY:g} days)"
+    if expect.certificate_lifetime is not None:
+        yield from ends_too_soon(certificate, expect.certificate_lifetime, now)
     lacking = [name for name in expect.names if not covers(certificate.names, name)]
     if lacking:
         shown = ", ".join(certificate.names[:_SHOWN_NAMES]) or "none"

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from monitor.net.tls import TlsSettings
+from tests.conformance.servers import authority
+
 HERE = Path(__file__).parent.name
 
 
@@ -19,3 +24,15 @@ def pytest_terminal_summary(terminalreporter):
     if cases:
         each = ", ".join(f"{name} {count}" for name, count in sorted(cases.items()))
         terminalreporter.write_line(f"conformance cases: {cases.total()} ({each})")
+
+
+@pytest.fixture(scope="module")
+def root():
+    return authority()
+
+
+@pytest.fixture(scope="module")
+def trusted(root, tmp_path_factory):
+    file = tmp_path_factory.mktemp("ca") / "root.pem"
+    file.write_bytes(root.pem())
+    return TlsSettings(ca_file=str(file))

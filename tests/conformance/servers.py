@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from monitor.clock import real_clock
-from monitor.model import Cell, CellKey, Check, EvidenceKind, Need, Target, Vantage
+from monitor.model import Vantage
 from monitor.probes import PROBES, Ask, Means
 from tests.net_fixtures import raw_server
+from tests.probe_fixtures import cell_for
 
 LOOPBACKS = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 HERE = Vantage("local", "local")
@@ -40,19 +41,7 @@ def cell_of(kind, vantage=HERE, **options):
     """A cell of a check with the options of its kind."""
     made = PROBES[kind].options(**options)
     address = getattr(made, PROBES[kind].address)
-    target = Target("shared", "*", address, fingerprint="f1")
-    check = Check(
-        "mail",
-        "greets",
-        kind,
-        made,
-        interval=30.0,
-        timeout=10.0,
-        need=Need.BLOCKING,
-        evidence=EvidenceKind.ACTIVE,
-        targets=(target,),
-    )
-    return Cell(CellKey("mail", "greets", "shared", vantage.name), check, target, vantage)
+    return cell_for(kind, made, address, "mail", "greets", tenant="*", vantage=vantage)
 
 
 def free_port(kind=socket.SOCK_STREAM):

@@ -18,7 +18,6 @@ from monitor.probes.tcp import TcpOptions
 from tests.conformance.servers import (
     LOOPBACKS,
     Dialogue,
-    authority,
     free_port,
     probed,
     says,
@@ -34,18 +33,6 @@ SECURE = ("tcp", "tcp+tls")
 async def net():
     async with made_net(LOOPBACKS, secrets=["hunter2"]) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def root():
-    return authority()
-
-
-@pytest.fixture(scope="module")
-def trusted(root, tmp_path_factory):
-    file = tmp_path_factory.mktemp("ca") / "root.pem"
-    file.write_bytes(root.pem())
-    return TlsSettings(ca_file=str(file))
 
 
 @pytest.fixture

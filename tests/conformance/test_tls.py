@@ -35,18 +35,6 @@ async def net():
         yield made
 
 
-@pytest.fixture(scope="module")
-def root():
-    return authority()
-
-
-@pytest.fixture(scope="module")
-def trusted(root, tmp_path_factory):
-    file = tmp_path_factory.mktemp("ca") / "root.pem"
-    file.write_bytes(root.pem())
-    return TlsSettings(ca_file=str(file))
-
-
 @pytest.fixture
 def issued(tmp_path, root):
     """What a server shows that the root vouches for."""

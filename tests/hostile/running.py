@@ -21,13 +21,8 @@ import httpx
 from monitor.clock import real_clock
 from monitor.model import (
     Cell,
-    CellKey,
-    Check,
-    EvidenceKind,
     FailureKind,
-    Need,
     Result,
-    Target,
     Vantage,
 )
 from monitor.net.hop import DEFAULT_TLS
@@ -39,6 +34,7 @@ from monitor.probes.http import HttpOptions
 from tests.hostile.case import Case, Peer, Site, World
 from tests.hostile.measuring import RUNNING, Cost, Loop, measured, weighed
 from tests.net_fixtures import NOBODY, ok, raw_server
+from tests.probe_fixtures import cell_for
 
 LIMITS = Limits()
 GRACE = 1.0
@@ -209,19 +205,7 @@ def _net(nameservers) -> Net:
 
 def _cell(case: Case, site: Site) -> Cell:
     options = HttpOptions(site.url, **case.options)
-    target = Target("acme", "acme", site.url, fingerprint="f1")
-    check = Check(
-        "crm",
-        "sign-in",
-        "http",
-        options,
-        interval=30.0,
-        timeout=case.deadline,
-        need=Need.BLOCKING,
-        evidence=EvidenceKind.ACTIVE,
-        targets=(target,),
-    )
-    return Cell(CellKey("crm", "sign-in", "acme", "here"), check, target, _HERE)
+    return cell_for("http", options, site.url, vantage=_HERE, timeout=case.deadline)
 
 
 def texts(told: object) -> Iterable[str]:

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from tests.hostile.case import Opening, Site, World
 from tests.net_fixtures import raw_server
 
-ENOUGH = 8 * 1024 * 1024
+ENOUGH = 48 * 1024 * 1024
+"""More than the kernel takes for one connection while nobody reads (tcp_rmem and tcp_wmem)."""
 """What is called endless ends here, so that a peer without limits does not eat the machine."""
 
 
