@@ -39,7 +39,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitor.channels import CHANNELS, ChannelKind
+from monitor.channels import CHANNELS, ChannelKind, Means
+from monitor.channels.telling import first_due, told_of
 from monitor.clock import Clock
 from monitor.metrics import NoticeOutcome
 from monitor.model import (
@@ -47,7 +48,6 @@ from monitor.model import (
     Action,
     Channel,
     DeliveryError,
-    Incident,
     IncidentState,
     Notice,
     Role,
@@ -121,6 +121,7 @@ class Delivery:
         random: Callable[[], float],
         on_sent: Callable[[Notice, float], None] = lambda _notice, _seconds: None,
         kinds: Mapping[str, ChannelKind] = CHANNELS,
+        public_url: str = "",
         workers: int = 4,
         send_seconds: float = SEND_SECONDS,
         poll_seconds: float = POLL_SECONDS,
@@ -129,6 +130,7 @@ class Delivery:
         self._store, self._net, self._clock = store, net, clock
         self._random, self._on_sent, self._kinds = random, on_sent, kinds
         self._send_seconds, self._poll_seconds = send_seconds, poll_seconds
+        self._public_url = public_url
         self._awake = asyncio.Event()
         self._ending = self._stepped = False
         self._held: dict[str, _Held] = {}
@@ -226,13 +228,23 @@ class Delivery:
             return DeliveryError(gone, retry_after=LAST_PAUSE)
         try:
             async with asyncio.timeout(self._send_seconds):
-                return await self._kinds[channel.kind].send(notice, channel.options, self._net)
+                means = Means(self._net, await self._known(notice), self._public_url)
+                return await self._kinds[channel.kind].send(notice, channel.options, means)
         except DeliveryError as error:
             return error
         except TimeoutError:
             return DeliveryError(f"no answer within {self._send_seconds:g} s")
         except Exception as error:  # noqa: BLE001 - a fault in one channel must not end the others
             return DeliveryError(f"{type(error).__name__}: {error}")
+
+    async def _known(self, notice: Notice) -> Accepted | None:
+        """What the receiver called the alert before; a first notice is asked nothing of."""
+        if notice.seq == 1 and notice.attempts == 1:
+            return None
+        try:
+            return await self._store.reference(notice)
+        except StoreUnavailable as error:
+            raise DeliveryError(f"cannot tell what the alert is called: {error}") from error
 
     async def _settle(self, notice: Notice, answer: Accepted | DeliveryError) -> None:
         """Mark what the answer means, trying until the store takes it, then count it."""
@@ -256,7 +268,7 @@ class Delivery:
             return
         self._attempts[notice.channel, NoticeOutcome.SENT] += 1
         self._last_error.pop(notice.channel, None)
-        told = _told_of(notice)
+        told = told_of(notice)
         if (
             told is not None
             and told.version == 1
@@ -281,26 +293,13 @@ class Delivery:
     async def _given_up(self, notice: Notice, now: datetime) -> bool:
         """Whether trying again has lost its point, see the rules at the head of this file."""
         channel = self.channels.get(notice.channel)
-        if channel is None or notice.attempts < TRIES or now < _first_due(notice) + PATIENCE:
+        if channel is None or notice.attempts < TRIES or now < first_due(notice) + PATIENCE:
             return False
         if Role.ON_CALL not in channel.roles:
             return True
-        told = _told_of(notice)
+        told = told_of(notice)
         record = None if told is None else await self._store.incident(told.number)
         return record is None or record.incident.state is IncidentState.RESOLVED
-
-
-def _first_due(notice: Notice) -> datetime:
-    """When a notice was first due; its own `due_at` has moved on with the retries."""
-    told = _told_of(notice)
-    if notice.held and told is not None:
-        return max(notice.created_at, told.notify_at)
-    return notice.created_at
-
-
-def _told_of(notice: Notice) -> Incident | None:
-    """The incident a notice tells of, in whosever conversation; None of a digest."""
-    return notice.message.about or notice.message.incident
 
 
 def _pause(attempts: int, wish: float | None, random: float) -> float:

@@ -13,7 +13,7 @@ from email.utils import format_datetime
 import pytest
 import structlog
 
-from monitor.channels import CHANNELS
+from monitor.channels import CHANNELS, Means
 from monitor.channels.document import notice_document
 from monitor.channels.log import LogOptions
 from monitor.channels.webhook import TOLERANCE_SECONDS, WebhookOptions, verify
@@ -31,7 +31,7 @@ async def webhook(*answers, within=5.0):
     net = network(watch)
     async with webhook_receiver(SECRET, lambda: watch.at, *answers) as receiver:
         options = WebhookOptions(receiver.url, SECRET, within)
-        yield receiver, lambda said: CHANNELS["webhook"].send(said, options, net)
+        yield receiver, lambda said: CHANNELS["webhook"].send(said, options, Means(net))
     await net.aclose()
 
 
@@ -137,7 +137,7 @@ async def test_a_receiver_that_is_not_there_may_pass():
         taken.bind(("127.0.0.1", 0))
         options = WebhookOptions(f"http://127.0.0.1:{taken.getsockname()[1]}/", SECRET)
         with pytest.raises(DeliveryError) as caught:
-            await CHANNELS["webhook"].send(notice(incident()), options, net)
+            await CHANNELS["webhook"].send(notice(incident()), options, Means(net))
     await net.aclose()
     assert not caught.value.permanent
     assert str(caught.value)
@@ -236,7 +236,7 @@ def test_every_kind_s_options_are_a_dataclass():
 async def written(path, *said):
     net = network(Watch())
     for each in said:
-        await CHANNELS["log"].send(each, LogOptions(str(path)), net)
+        await CHANNELS["log"].send(each, LogOptions(str(path)), Means(net))
     await net.aclose()
 
 
@@ -276,7 +276,7 @@ async def test_remote_text_stays_within_its_line(tmp_path, text):
 async def test_without_a_file_a_notice_goes_to_the_log():
     net = network(Watch())
     with structlog.testing.capture_logs() as lines:
-        await CHANNELS["log"].send(notice(incident()), LogOptions(), net)
+        await CHANNELS["log"].send(notice(incident()), LogOptions(), Means(net))
     await net.aclose()
     assert lines[0]["event"] == "notice"
     assert lines[0]["incident"]["number"] == 1

@@ -77,9 +77,11 @@ class FakeReceivers:
 
     answers: dict[str, list] = field(default_factory=dict)
     sent: list = field(default_factory=list)
+    known: list = field(default_factory=list)
 
-    async def send(self, said, _options, _net):
+    async def send(self, said, _options, means):
         self.sent.append(said)
+        self.known.append(means.known)
         answers = self.answers.get(said.channel, [])
         answer = answers.pop(0) if answers else None
         if isinstance(answer, Exception):
@@ -184,6 +186,14 @@ async def test_a_committed_notice_is_sent_and_marked_with_the_receivers_name_for
     assert outbox.delays == [(said.key, 10.0)]
     assert delivery.figures().attempts == {("pager", NoticeOutcome.SENT): 1}
     assert delivery.figures().in_hand == {}
+
+
+async def test_a_later_notice_is_sent_with_what_the_receiver_calls_the_alert(outbox):
+    first, second = notice(incident()), notice(incident(), action=Action.UPDATE, seq=2)
+    async with running(outbox.delivery()):
+        await outbox.store.commit(opening(incident(), first, second))
+        await outbox.reached("sent", "sent")
+    assert outbox.receivers.known == [None, Accepted("taken")]
 
 
 async def test_a_wake_is_enough_to_send_at_once(outbox):

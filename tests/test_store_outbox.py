@@ -126,6 +126,21 @@ async def test_a_sent_notice_keeps_what_its_receiver_calls_it(database_url):
         assert record.urls == {"pager": "http://127.0.0.1/7"}
 
 
+async def test_an_alert_is_called_what_its_first_named_notice_was(database_url):
+    one = incident()
+    first, second = notice(one), notice(one, seq=2)
+    anew = notice(one, seq=3, dedup_key=f"{first.dedup_key}.2")
+    async with opened(database_url) as store:
+        await store.commit(opening(one, first, second, anew))
+        assert await store.reference(second) is None
+        (mine,) = await claim(store)
+        assert await store.mark_sent(mine, Accepted("r-1", "https://desk.example/r-1"), T0)
+        (mine,) = await claim(store)
+        assert await store.mark_sent(mine, Accepted("r-2"), T0)
+        assert await store.reference(second) == Accepted("r-1", "https://desk.example/r-1")
+        assert await store.reference(anew) is None
+
+
 async def test_a_failed_notice_is_due_again_when_it_was_said(database_url):
     one = incident()
     async with opened(database_url) as store:

@@ -8,9 +8,9 @@ and a `SendFn`, and a line here.
 from __future__ import annotations
 
 from monitor.channels import log, webhook
-from monitor.channels.kind import ChannelKind, SendFn
+from monitor.channels.kind import ChannelKind, Means, RefreshFn, SendFn
 
-__all__ = ["CHANNELS", "ChannelKind", "SendFn"]
+__all__ = ["CHANNELS", "ChannelKind", "Means", "RefreshFn", "SendFn"]
 
 CHANNELS: dict[str, ChannelKind] = {
     "webhook": ChannelKind(webhook.WebhookOptions, webhook.send, idempotent=True),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TypedDict
 
+from monitor.channels.telling import late_by
 from monitor.model import ErrorSeen, Incident, Notice, Reporter
 
 VERSION = 1
@@ -81,7 +82,8 @@ class NoticeDocument(TypedDict):
     is `incident`): it went down together with it and shares its page. A `tell` is about no alert,
     and its `incident` is null where it is about no single one, as the digest of a night is not.
     `report` is null, but for channels that pass messages on to customers who reported something:
-    then it says to whom. `instance` is the monitor that speaks.
+    then it says to whom. `instance` is the monitor that speaks. `late_seconds` is how long a notice
+    leaves after it was first due, null where that is in time.
     """
 
     version: int
@@ -91,6 +93,7 @@ class NoticeDocument(TypedDict):
     dedup_key: str
     seq: int
     sent_at: str
+    late_seconds: int | None
     headline: str
     lines: list[str]
     incident: IncidentDocument | None
@@ -103,6 +106,7 @@ def notice_document(notice: Notice, sent_at: datetime) -> NoticeDocument:
     """What a receiver is told of a notice that leaves at `sent_at`."""
     incident, about = notice.message.incident, notice.message.about
     report = notice.message.report
+    late = late_by(notice, sent_at)
     return {
         "version": VERSION,
         "instance": notice.dedup_key.rpartition(":")[0],
@@ -111,6 +115,7 @@ def notice_document(notice: Notice, sent_at: datetime) -> NoticeDocument:
         "dedup_key": notice.dedup_key,
         "seq": notice.seq,
         "sent_at": _instant(sent_at),
+        "late_seconds": None if late is None else round(late),
         "headline": notice.message.headline,
         "lines": list(notice.message.lines),
         "incident": None if incident is None else _incident(incident),

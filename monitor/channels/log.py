@@ -15,8 +15,8 @@ from pathlib import Path
 import structlog
 
 from monitor.channels.document import NoticeDocument, notice_document
+from monitor.channels.kind import Means
 from monitor.model import Accepted, DeliveryError, Notice
-from monitor.net.network import Net
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class LogOptions:
     path: str | None = None
 
 
-async def send(notice: Notice, options: LogOptions, net: Net) -> Accepted:
+async def send(notice: Notice, options: LogOptions, means: Means) -> Accepted:
     """Write a notice once. Raises `DeliveryError`: a full disk may pass."""
-    said = notice_document(notice, net.clock.wall())
+    said = notice_document(notice, means.net.clock.wall())
     if options.path is None:
         structlog.get_logger("monitor.notices").info("notice", **said)
         return Accepted()

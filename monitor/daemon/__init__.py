@@ -279,6 +279,7 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         clock,
         random=random.random,
         on_sent=_notice_sent(metrics),
+        public_url=config.public_url,
     )
     mind, resumed = await load_mind(
         lambda worked: mind_of(config, store, worked), store, now, _unobserved(store.seen_at, now)

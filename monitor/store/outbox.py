@@ -79,6 +79,24 @@ def mark_sent(connection: Connection, notice: Notice, accepted: Accepted, at: da
     return connection.execute(statement).rowcount == 1
 
 
+def reference(connection: Connection, notice: Notice) -> Accepted | None:
+    """What its receiver answered to the first notice of the same alert that it gave a name to."""
+    named = (
+        select(NOTICE)
+        .where(
+            NOTICE.c.incident_id == notice.incident_id,
+            NOTICE.c.channel == notice.channel,
+            NOTICE.c.state == NoticeState.SENT.value,
+            NOTICE.c.remote_id.is_not(None),
+        )
+        .order_by(NOTICE.c.seq)
+    )
+    for row in connection.execute(named):
+        if NOTICES.noun(row).dedup_key == notice.dedup_key:
+            return Accepted(row.remote_id, row.remote_url)
+    return None
+
+
 def mark_failed(
     connection: Connection, notice: Notice, error: str, retry_at: datetime | None
 ) -> bool:

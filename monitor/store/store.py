@@ -341,6 +341,10 @@ class Store:
         """
         return await self._write(outbox.hurry, now)
 
+    async def reference(self, notice: Notice) -> Accepted | None:
+        """What the receiver called the alert of a notice before, None while it has not."""
+        return await self._read(outbox.reference, notice)
+
     async def outbox(self) -> OutboxFigures:
         """How the outbox stands."""
         return await self._read(reads.outbox)

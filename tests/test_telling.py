@@ -1,0 +1,71 @@
+"""What a notice says as text: late ones say so, and texts are cut by whole characters."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.channels.telling import cut, cut_bytes, headline, late_by, text
+from tests.outbox_fixtures import START, incident, notice
+
+
+def after(seconds):
+    return START + timedelta(seconds=seconds)
+
+
+def test_a_notice_in_time_says_nothing_of_it():
+    assert headline(notice(incident()), after(120)) == "CRITICAL: CRM is down for all users"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(121, "[LATE by 2 min] "), (3540, "[LATE by 59 min] "), (21_580, "[LATE by 6 h 0 min] ")],
+)
+def test_a_late_notice_says_so_first(seconds, said):
+    assert headline(notice(incident()), after(seconds)).startswith(f"{said}CRITICAL: ")
+
+
+def test_a_retry_is_late_by_its_first_due_time():
+    assert late_by(notice(incident(), due_at=after(3600)), after(3600)) == 3600
+
+
+def test_a_held_notice_is_late_from_the_opening_it_waited_for():
+    opening = after(7 * 3600)
+    held = notice(incident(notify_at=opening), held=True, due_at=opening)
+    assert late_by(held, opening + timedelta(seconds=30)) is None
+    assert late_by(held, opening + timedelta(seconds=300)) == 300
+
+
+def test_the_text_has_the_headline_first():
+    first, *rest = text(notice(incident()), START).splitlines()
+    assert first == "CRITICAL: CRM is down for all users"
+    assert rest == ["Began 02:13 London time."]
+
+
+@pytest.mark.parametrize(
+    ("said", "limit", "kept"),
+    [
+        ("plain", 5, "plain"),
+        ("plainer", 5, "plai\u2026"),
+        ("cafe\u0301s", 5, "caf\u2026"),
+        ("ab\U0001f469\u200d\U0001f680cd", 5, "ab\u2026"),
+        ("ab\U0001f44d\U0001f3fdcd", 4, "ab\u2026"),
+        ("\u0301\u0301\u0301\u0301", 2, "\u2026"),
+    ],
+)
+def test_it_is_cut_by_whole_characters(said, limit, kept):
+    assert cut(said, limit) == kept
+
+
+@given(st.text(max_size=60), st.integers(4, 40))
+def test_a_cut_text_fits_and_begins_as_the_whole(said, limit):
+    for shorter, size in ((cut(said, limit), len), (cut_bytes(said, limit), _bytes)):
+        assert size(shorter) <= limit or shorter == said
+        assert shorter == said or said.startswith(shorter.removesuffix("\u2026"))
+
+
+def _bytes(said):
+    return len(said.encode(errors="replace"))
