@@ -40,7 +40,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor.channels import CHANNELS, ChannelKind, Means
-from monitor.channels.telling import first_due, told_of
 from monitor.clock import Clock
 from monitor.metrics import NoticeOutcome
 from monitor.model import (
@@ -73,6 +72,9 @@ PATIENCE = timedelta(hours=24)
 
 TRIES = 5
 """A notice is tried this often even beyond PATIENCE, as after a long time without the monitor."""
+
+LONG = timedelta(hours=1)
+"""What a channel missed for at least so long is summed up for it."""
 
 CLAIM_LIMIT = 100
 _JITTER = 0.25
@@ -108,7 +110,9 @@ class Delivery:
 
     `random` returns a float in [0, 1) and spreads retries. `on_sent` is called with each notice
     of an incident's opening that was accepted, and the seconds from its report to then, which for
-    a held one include the wait for support to open. `workers` bounds the sends at once per channel.
+    a held one include the wait for support to open. `on_late` is called when a channel takes a
+    notice that was owed to it LONG ago, with its name and since when it was. `workers` bounds the
+    sends at once per channel.
     """
 
     def __init__(
@@ -120,6 +124,7 @@ class Delivery:
         *,
         random: Callable[[], float],
         on_sent: Callable[[Notice, float], None] = lambda _notice, _seconds: None,
+        on_late: Callable[[str, datetime], None] = lambda _channel, _since: None,
         kinds: Mapping[str, ChannelKind] = CHANNELS,
         public_url: str = "",
         workers: int = 4,
@@ -128,7 +133,9 @@ class Delivery:
     ) -> None:
         self.channels = channels
         self._store, self._net, self._clock = store, net, clock
-        self._random, self._on_sent, self._kinds = random, on_sent, kinds
+        self._random, self._kinds = random, kinds
+        self._on_sent, self._on_late = on_sent, on_late
+        self._caught_up: dict[str, datetime] = {}
         self._send_seconds, self._poll_seconds = send_seconds, poll_seconds
         self._public_url = public_url
         self._awake = asyncio.Event()
@@ -268,13 +275,23 @@ class Delivery:
             return
         self._attempts[notice.channel, NoticeOutcome.SENT] += 1
         self._last_error.pop(notice.channel, None)
-        told = told_of(notice)
+        self._note_late(notice, at)
+        told = notice.tells_of
         if (
             told is not None
             and told.version == 1
             and notice.action in {Action.TRIGGER, Action.UPDATE}
         ):
             self._on_sent(notice, (at - told.reported_at).total_seconds())
+
+    def _note_late(self, notice: Notice, at: datetime) -> None:
+        """Say once of an absence of its receiver that it is over."""
+        owed = (each.notice for each in self._held.values())
+        since = min(each.first_due for each in owed if each.channel == notice.channel)
+        told = self._caught_up.get(notice.channel)
+        if notice.attempts > 1 and at - since >= LONG and (told is None or since > told):
+            self._caught_up[notice.channel] = at
+            self._on_late(notice.channel, since)
 
     async def _refused(self, notice: Notice, error: DeliveryError) -> None:
         now = self._clock.wall()
@@ -293,11 +310,11 @@ class Delivery:
     async def _given_up(self, notice: Notice, now: datetime) -> bool:
         """Whether trying again has lost its point, see the rules at the head of this file."""
         channel = self.channels.get(notice.channel)
-        if channel is None or notice.attempts < TRIES or now < first_due(notice) + PATIENCE:
+        if channel is None or notice.attempts < TRIES or now < notice.first_due + PATIENCE:
             return False
         if Role.ON_CALL not in channel.roles:
             return True
-        told = told_of(notice)
+        told = notice.tells_of
         record = None if told is None else await self._store.incident(told.number)
         return record is None or record.incident.state is IncidentState.RESOLVED
 

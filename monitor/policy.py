@@ -63,8 +63,10 @@ class PolicySettings:
     support, None for no promise. `wide_partial` says whether a wide partial outage is told to
     `on_call` at once; a service can opt out by itself with `wide_share=None`. `accept_within`, in
     seconds, is how long on-call has to accept what support hands over when it closes.
-    `page_window`, in seconds, is how soon after each other services that share a dependency must
-    go down for everyone to be linked and share one page.
+    `page_window`, in seconds, is how soon after each other services must go down for everyone to
+    share one page, and to be linked where they share a dependency. `ask_again_after`, in seconds,
+    is how long after somebody took a critical incident that goes on failing he is asked whether he
+    still has it. A channel that could not be told for `fail_over_after` seconds is stood in for.
     """
 
     response_target: float = 7200.0
@@ -72,6 +74,8 @@ class PolicySettings:
     accept_within: float = 900.0
     wide_partial: bool = True
     page_window: float = 90.0
+    ask_again_after: float = 3600.0
+    fail_over_after: float = 120.0
 
 
 class Urgency(StrEnum):

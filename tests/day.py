@@ -13,6 +13,7 @@ real judge; only the network, the store and time are absent.
 """
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,7 +23,7 @@ from monitor.detection import Tick
 from monitor.engine.recalled import results_recalled
 from monitor.hours import Calendar
 from monitor.judge import Mind
-from monitor.model import CONTROL, Account, Channel, Result, Role
+from monitor.model import CONTROL, Account, Action, Channel, NoticeState, Result, Role
 from monitor.policy import PolicySettings
 from tests.simulation import Simulation, of, refused
 
@@ -92,6 +93,18 @@ class Day(Simulation):
         """A person says now that an incident is over."""
         _, changes = judge.resolve(self.mind, number, by, self.reading(), **more)
         for change in changes:
+            self._write(change)
+
+    def reconciles(self, stands=lambda _trigger: {}):
+        """What is owed is compared with the outbox, where every trigger was sent.
+
+        `stands` says what is otherwise about one: fields of the notice, None when it is not there.
+        """
+        owed = [n for n in self.notices if n.action is Action.TRIGGER]
+        sent = {"attempts": 1, "state": NoticeState.SENT}
+        triggers = [replace(n, **(sent | stands(n))) for n in owed if stands(n) is not None]
+        versions = {i.id: i.version for i in self.mind.open.values()}
+        for change in judge.reconciled(self.mind, versions, triggers, self.reading()):
             self._write(change)
 
     def reports(self, *services, tenant="acme", began="00:40", errors="503", **more):

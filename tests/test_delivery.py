@@ -103,6 +103,7 @@ class Outbox:
     net: object
     receivers: FakeReceivers
     delays: list = field(default_factory=list)
+    late: list = field(default_factory=list)
 
     def delivery(self, *channels, **options):
         kinds = CHANNELS | {"fake": ChannelKind(object, self.receivers.send, idempotent=True)}
@@ -113,6 +114,7 @@ class Outbox:
             self.watch.clock,
             random=lambda: 0.0,
             on_sent=lambda said, seconds: self.delays.append((said.key, seconds)),
+            on_late=lambda channel, since: self.late.append((channel, since)),
             kinds=kinds,
             poll_seconds=0.01,
             **options,
@@ -682,3 +684,27 @@ async def test_at_the_end_what_is_being_sent_is_marked_and_nothing_else_is_begun
     async with asyncio.timeout(5):
         await ending
     await outbox.reached("sent", "pending")
+
+
+async def after_an_absence(outbox, *, seconds):
+    """Two notices fail; so much later they are sent."""
+    outbox.receivers.answers["pager"] = [DeliveryError("busy"), DeliveryError("busy")]
+    delivery = outbox.delivery()
+    async with running(delivery):
+        await outbox.store.commit(opening(incident(), notice(incident())))
+        await outbox.store.commit(opening(incident(2), notice(incident(2))))
+        await until(lambda: delivery.figures().attempts == {("pager", NoticeOutcome.RETRIED): 2})
+        outbox.watch.passes(seconds)
+        await outbox.reached("sent")
+        await outbox.reached("sent", number=2)
+        await until(lambda: not delivery.figures().in_hand)
+
+
+async def test_an_absence_of_hours_is_told_once_when_it_is_over(outbox):
+    await after_an_absence(outbox, seconds=3 * 3600)
+    assert outbox.late == [("pager", START)]
+
+
+async def test_a_short_absence_is_told_by_its_late_notices_only(outbox):
+    await after_an_absence(outbox, seconds=600)
+    assert outbox.late == []

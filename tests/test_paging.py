@@ -95,17 +95,19 @@ class TestTwoServicesBehindOneErp:
         )
 
 
-class TestWhatIsNoReasonForOnePage:
-    def triggers(self, day, channel="pager"):
-        return [said for said in day.said(channel) if said[1] == "trigger"]
-
-    def test_nothing_in_common(self):
+class TestTwoServicesWithNothingInCommon:
+    def test_share_a_page_when_they_go_down_together_and_are_not_linked(self):
         day = Day(MORNING, behind(crm="erp", sites="database"))
         day.fails("crm", "10:00:01", until="12:00")
         day.fails("sites", "10:00:01", until="12:00")
         day.runs_until("10:05")
-        assert self.triggers(day) == [(1, "trigger", 1), (2, "trigger", 2)]
+        assert day.said("pager") == [(1, "trigger", 1), (1, "update", 2)]
         assert [i.linked for i in day.incidents] == [(), ()]
+
+
+class TestWhatIsNoReasonForOnePage:
+    def triggers(self, day, channel="pager"):
+        return [said for said in day.said(channel) if said[1] == "trigger"]
 
     def test_more_than_the_window_between_them(self):
         day = both_down(sites_from="10:02:00").runs_until("10:05")
@@ -161,8 +163,8 @@ class TestWhatIsNoReasonForOnePage:
     def test_a_guest_is_no_host(self):
         day = Day(MORNING, behind(crm="erp", sites="erp database", orders="database"))
         day.fails("crm", "10:00:01", until="12:00")
-        day.fails("sites", "10:00:31", until="12:00")
-        day.fails("orders", "10:01:01", until="12:00")
+        day.fails("sites", "10:01:01", until="12:00")
+        day.fails("orders", "10:02:01", until="12:00")
         day.runs_until("10:05")
         assert day.said("pager") == [(1, "trigger", 1), (1, "update", 2), (3, "trigger", 3)]
         assert day.incidents[1].linked == (day.incidents[0].id, day.incidents[2].id)

@@ -29,7 +29,7 @@ from monitor.judge.cases import Case, departed, incident_changes
 from monitor.judge.duties import fallen_due
 from monitor.judge.linking import linked_back
 from monitor.judge.paging import unattended
-from monitor.model import Action, Change, Channel, Impact, Interval, Priority, Role, Stage
+from monitor.model import STAFF, Action, Change, Channel, Impact, Interval, Priority, Role, Stage
 from monitor.policy import PolicySettings
 from tests.day import CALENDAR, DESK, PAGER, local, told_of
 from tests.estates import check, estate, service
@@ -44,14 +44,14 @@ SERVICES = {
         "orders": ("database",),
     }.items()
 }
-CHANNELS = (PAGER, DESK, Channel("both", "webhook", tuple(Role), None))
+CHANNELS = (PAGER, DESK, Channel("both", "webhook", STAFF, None))
 MOVES = ("fails", "fails", "recovers", "ends", "acknowledged")
 NAMES = ("crm", "crm", "sites", "sites", "website", "orders")
 STEPS = st.lists(
     st.sampled_from(
         [
             *itertools.product(MOVES, NAMES),
-            *(("passes", seconds) for seconds in (1, 30, 91, 600, 1200)),
+            *(("passes", seconds) for seconds in (1, 30, 91, 600, 1200, 3600)),
             *(("killed", unwritten) for unwritten in (0, 1, 2, 3)),
         ]
     ),
@@ -123,7 +123,7 @@ class Shift:
 
     def acknowledged(self, name):
         incident = self.mind.open.get(f"v1:{name}:all")
-        if incident is not None and (incident.acknowledged_at is None or to_accept(incident)):
+        if incident is not None and (waits(incident) or to_accept(incident)):
             self.writes([judge.acknowledge(self.mind, incident.number, "Robin", self.now())[1]])
 
     def killed(self, unwritten):

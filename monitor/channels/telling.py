@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import datetime
 
-from monitor.model import Incident, Notice
+from monitor.model import Notice
 
 LATE_AFTER = 120.0
 """Seconds after it was first due from which a notice says that it is late."""
@@ -19,22 +19,9 @@ _CUT = "\u2026"
 _JOINER = "\u200d"
 
 
-def first_due(notice: Notice) -> datetime:
-    """When a notice was first due; its own `due_at` has moved on with the retries."""
-    told = told_of(notice)
-    if notice.held and told is not None:
-        return max(notice.created_at, told.notify_at)
-    return notice.created_at
-
-
-def told_of(notice: Notice) -> Incident | None:
-    """The incident a notice tells of, in whosever conversation; None of a digest."""
-    return notice.message.about or notice.message.incident
-
-
 def late_by(notice: Notice, now: datetime) -> float | None:
     """How many seconds after it was first due a notice leaves; None when that is in time."""
-    late = (now - first_due(notice)).total_seconds()
+    late = (now - notice.first_due).total_seconds()
     return late if late > LATE_AFTER else None
 
 

@@ -240,7 +240,17 @@ def _channels(document: Document) -> tuple[Channel, ...]:
     if document.channels is None:
         return (Channel("log", "log", STAFF, CHANNELS["log"].options()),)
     return tuple(
-        Channel(name, each.kind, each.own.roles, each.options)
+        Channel(
+            name,
+            each.kind,
+            each.own.roles,
+            each.options,
+            services=each.own.services,
+            priorities=each.own.priorities,
+            tenants=each.own.tenants,
+            after=each.own.after,
+            stands_in_for=each.own.stands_in_for,
+        )
         for name, each in document.channels.items()
     )
 

@@ -17,13 +17,14 @@ from sqlalchemy.exc import ArgumentError
 from monitor.config import dates
 from monitor.config.addresses import EVERYWHERE, url_mistake
 from monitor.config.case import Case, check_inherited, check_url, near_words
+from monitor.config.channels import check_channels
 from monitor.config.checks import SHARED_TARGET, check_controls, check_service
 from monitor.config.mistakes import Path
 from monitor.config.reading import may_be_none
 from monitor.config.shape import TENANT_KEYS
 from monitor.config.tree import Node, at, walk
 from monitor.config.variables import Substituted
-from monitor.model import STAFF, Role, Rules
+from monitor.model import Rules
 
 SENSITIVE_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"}
@@ -55,7 +56,7 @@ def check_document(case: Case) -> None:
         findings.add(("services",), "is missing: name at least one service with its checks")
     for name, service in document.services.items():
         check_service(name, service, case)
-    _channels(case)
+    check_channels(case)
 
 
 def check_rules(case: Case) -> None:
@@ -197,26 +198,3 @@ def _report_tokens(case: Case) -> None:
             key = "report_token" if tenant.report_token is not None else "report_token_file"
             message = f"is the same as that of {holder}: give each a token of its own"
             case.findings.add(("tenants", name, key), message)
-
-
-def _channels(case: Case) -> None:
-    channels = case.document.channels
-    if channels is None or case.findings.under("channels"):
-        return
-    for name, channel in channels.items():
-        if not channel.own.roles:
-            case.findings.add(("channels", name, "roles"), "is empty: name on_call or service_desk")
-        if Role.REPORTER in channel.own.roles and len(channel.own.roles) > 1:
-            case.findings.add(
-                ("channels", name, "roles"),
-                "reporter stands alone: customers are told through a channel of its own",
-            )
-        url = getattr(channel.options, "url", None)
-        if url is not None:
-            check_url(url, ("channels", name, "url"), case)
-    served = {role for channel in channels.values() for role in channel.own.roles}
-    for role in STAFF:
-        if role not in served:
-            case.findings.add(
-                ("channels",), f"nobody is told as {role}: add `{role}` to the roles of a channel"
-            )

@@ -40,6 +40,7 @@ from monitor.model import (
     Deployment,
     EvidenceKind,
     Need,
+    Priority,
     ReportSettings,
     Role,
     Rules,
@@ -272,6 +273,11 @@ class ChannelShape(Shape):
 
     kind: Text
     roles: Annotated[tuple[Role, ...], BeforeValidator(one_or_many)]
+    services: Names = ()
+    priorities: Annotated[tuple[Priority, ...], BeforeValidator(one_or_many)] = ()
+    tenants: Names = ()
+    after: Seconds | None = None
+    stands_in_for: Name | None = None
 
 
 Control = Annotated[Any, ByKind(ControlShape, _KINDS, DEFAULT_KIND)]

@@ -279,6 +279,7 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         clock,
         random=random.random,
         on_sent=_notice_sent(metrics),
+        on_late=lambda channel, since: engine.arrived_late(channel, since),  # noqa: PLW0108 - made below
         public_url=config.public_url,
     )
     mind, resumed = await load_mind(

@@ -33,6 +33,7 @@ from datetime import datetime, timedelta
 from monitor import judge
 from monitor.clock import Clock, Now
 from monitor.detection import Event, Probe, Sent, Tick, WindowClosed, wake_at
+from monitor.engine.chores import Chores
 from monitor.engine.recorder import Recorder
 from monitor.engine.reference import new_reference
 from monitor.engine.stall import StallWatch
@@ -60,7 +61,7 @@ from monitor.model import (
     VantageState,
 )
 from monitor.probes import Ask
-from monitor.store import Store, StoreUnavailable
+from monitor.store import Store
 
 ProbeCell = Callable[[Cell, Ask], Awaitable[Result]]
 """Asks one cell once; returns a Result whatever happens."""
@@ -111,11 +112,11 @@ class Engine:
         self._group: asyncio.TaskGroup | None = None
         self._stall = StallWatch(clock.monotonic, metrics.stall)
         self._store = store
-        self._digesting = False
         self._marked: dict[tuple[str, str], tuple[Report, asyncio.Future[None]]] = {}
         self._writing = Writing(
             store, clock, committed=self._after_commit, failed=metrics.store_failure
         )
+        self._chores = Chores(mind, store, self._writing, clock, metrics)
         self._nudge = asyncio.Event()
         self._void_before = float("-inf")
         self._started = clock.monotonic()
@@ -134,6 +135,7 @@ class Engine:
             group.create_task(self._writing.sign())
             group.create_task(self._writing.write_results())
             group.create_task(self._writing.write_changes())
+            group.create_task(self._chores.reconcile())
             try:
                 await self._tick()
             finally:
@@ -213,7 +215,8 @@ class Engine:
             if closed:
                 self._think(WindowClosed(closed), now)
             self._think(Tick(), now)
-            self._digest_if_due(now)
+            if self._group is not None:
+                self._chores.begin(self._group, now)
             if now.mono - self._shown_at >= _TICK_EVERY:
                 self._shown_at = now.mono
                 self._show(now)
@@ -222,31 +225,6 @@ class Engine:
                 wait = min(wait, (self._windows.next_change - now.at).total_seconds())
             self._nudge.clear()
             await self._sleep(min(_TICK_EVERY, max(_TICK_AGAIN, wait)))
-
-    def _digest_if_due(self, now: Now) -> None:
-        since = judge.digest_due(self._mind, now.at)
-        ready = not self._digesting and self._writing.idle
-        if since is not None and ready and self._group is not None:
-            self._digesting = True
-            self._group.create_task(self._digest(since))
-
-    async def _digest(self, since: datetime) -> None:
-        """Tell the service desk what happened since; tried again with every tick until it is.
-
-        Only what is on disk can be told, so nothing may be waiting to be written; and should
-        support close meanwhile, the digest is the next opening's.
-        """
-        try:
-            incidents = await self._store.incidents_since(since)
-        except StoreUnavailable:
-            self._metrics.store_failure()
-            await asyncio.sleep(_TICK_EVERY)
-        else:
-            now = self._clock.now()
-            if judge.digest_due(self._mind, now.at) == since:
-                self._writing.change(judge.digest(self._mind, since, incidents, now))
-        finally:
-            self._digesting = False
 
     def _note_gap(self, now: Now) -> None:
         """Store that nobody watched since the last tick, if that is long ago."""
@@ -352,6 +330,11 @@ class Engine:
     def results_dropped(self) -> int:
         """How many results were never recorded because the store was away too long."""
         return self._writing.dropped
+
+    def arrived_late(self, channel: str, since: datetime) -> None:
+        """A channel that could not be told since then can be again."""
+        if self._group is not None:
+            self._group.create_task(self._chores.catch_up(channel, since))
 
     def stalled(self) -> str | None:
         """Why the process should be restarted; None when it is alive."""

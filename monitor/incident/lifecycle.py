@@ -4,14 +4,19 @@
     acknowledged  accept -> acknowledged
     acknowledged  hand over -> acknowledged
     acknowledged  answer -> acknowledged
-    either        update, report, recover, relapse, link, part, warn, escalate: it stays as it is
+    acknowledged  ask -> acknowledged
+    acknowledged  renew -> acknowledged
+    either        update, report, recover, relapse, link, part, warn, escalate, call in, fail over:
+                  it stays as it is
     either        resolve -> resolved, and that is the end: what fails later is another incident
 
 Recovery is announced while the incident stays open and is watched; it resolves when the watch is
 over, so resolved never reopens. An acknowledgement names a person and is given once; when support
 closes over an acknowledged incident it is handed over, and another person accepts it. To link is
 to learn of a related incident; to part is to be told of in a conversation of its own from now on;
-to escalate is to be told of by a new alert. To warn is to say that no person has responded yet.
+to escalate is to be told of by a new alert, to call in is to tell a further channel, to fail over
+is to tell others in place of one that cannot be reached. To ask is to ask who has it whether he
+still does, to renew is to say so. To warn is to say that no person has responded yet.
 To report is to be joined by a customer's report; an acknowledgement answers all that joined before
 it, and one that joins later is answered by another.
 `version` grows by one with every move, and the store accepts a move only from the version before.
@@ -25,6 +30,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from monitor.model import (
+    Asking,
     Decision,
     ErrorSeen,
     FailureKind,
@@ -56,6 +62,10 @@ class Happening(StrEnum):
     PART = "part"
     WARN = "warn"
     ESCALATE = "escalate"
+    CALL_IN = "call_in"
+    FAIL_OVER = "fail_over"
+    ASK = "ask"
+    RENEW = "renew"
     HAND_OVER = "hand_over"
     ACCEPT = "accept"
     RESOLVE = "resolve"
@@ -72,6 +82,8 @@ _EITHER = (
     Happening.PART,
     Happening.WARN,
     Happening.ESCALATE,
+    Happening.CALL_IN,
+    Happening.FAIL_OVER,
 )
 
 LIFECYCLE: dict[tuple[IncidentState, Happening], IncidentState] = {
@@ -80,6 +92,8 @@ LIFECYCLE: dict[tuple[IncidentState, Happening], IncidentState] = {
     (_ACKNOWLEDGED, Happening.HAND_OVER): _ACKNOWLEDGED,
     (_ACKNOWLEDGED, Happening.ACCEPT): _ACKNOWLEDGED,
     (_ACKNOWLEDGED, Happening.ANSWER): _ACKNOWLEDGED,
+    (_ACKNOWLEDGED, Happening.ASK): _ACKNOWLEDGED,
+    (_ACKNOWLEDGED, Happening.RENEW): _ACKNOWLEDGED,
     (_OPEN, Happening.RESOLVE): _RESOLVED,
     (_ACKNOWLEDGED, Happening.RESOLVE): _RESOLVED,
 }
@@ -138,20 +152,32 @@ def opened(
 
 
 def acknowledge(incident: Incident, by: str, at: datetime) -> Incident:
-    """A person takes it, accepts it where it was handed over, or answers who reported it since.
+    """A person takes it, accepts it where it was handed over, keeps it, or answers later reports.
 
-    Whichever it is, all reports that have joined by now are answered. Raises `IllegalTransition`
-    when someone has it and nobody waits, or it is resolved.
+    Whichever it is, all reports that have joined by now are answered, and so is who asked whether
+    somebody still has it. Raises `IllegalTransition` when someone has it and nobody waits, or it
+    is resolved.
     """
-    reports = tuple(_answered(each, by, at) for each in incident.reports)
+    fields: dict[str, object] = {
+        "reports": tuple(_answered(each, by, at) for each in incident.reports),
+        "asking": _renewed(incident.asking, by, at),
+    }
     handover = incident.handover
     if handover is not None and handover.accepted_at is None:
         accepted = replace(handover, accepted_by=by, accepted_at=at)
-        return _moved(incident, Happening.ACCEPT, handover=accepted, reports=reports)
+        return _moved(incident, Happening.ACCEPT, handover=accepted, **fields)
     if incident.acknowledged_at is not None and to_answer(incident):
-        return _moved(incident, Happening.ANSWER, reports=reports)
-    fields = {"acknowledged_by": by, "acknowledged_at": at, "warn_at": ()}
-    return _moved(incident, Happening.ACKNOWLEDGE, reports=reports, **fields)
+        return _moved(incident, Happening.ANSWER, **fields)
+    if to_renew(incident):
+        return _moved(incident, Happening.RENEW, **fields)
+    fields |= {"acknowledged_by": by, "acknowledged_at": at, "warn_at": ()}
+    return _moved(incident, Happening.ACKNOWLEDGE, **fields)
+
+
+def _renewed(asking: Asking | None, by: str, at: datetime) -> Asking | None:
+    if asking is None or asking.answered_at is not None:
+        return asking
+    return replace(asking, answered_by=by, answered_at=at)
 
 
 def _answered(reported: ReportedBy, by: str, at: datetime) -> ReportedBy:
@@ -170,12 +196,30 @@ def to_accept(incident: Incident) -> bool:
     return incident.handover is not None and incident.handover.accepted_at is None
 
 
+def to_renew(incident: Incident) -> bool:
+    """Whether who has it was asked if he still does, and has not answered."""
+    return incident.asking is not None and incident.asking.answered_at is None
+
+
 def waits(incident: Incident) -> bool:
-    """Whether it waits for a person: nobody has it, or nobody accepted it and that has paged."""
+    """Whether it waits for a person.
+
+    Nobody has it, nobody accepted it and that has paged, or nobody said that he still has it.
+    """
     handover = incident.handover
     unaccepted = handover is not None and handover.accepted_at is None
     paged = unaccepted and handover is not None and handover.paged_at is not None
-    return incident.acknowledged_at is None or paged
+    return incident.acknowledged_at is None or paged or to_renew(incident)
+
+
+def taken_at(incident: Incident) -> datetime | None:
+    """When a person last said that he has it, None when nobody has."""
+    said = [incident.acknowledged_at]
+    if incident.handover is not None:
+        said.append(incident.handover.accepted_at)
+    if incident.asking is not None:
+        said.append(incident.asking.answered_at)
+    return max((at for at in said if at is not None), default=None)
 
 
 def warn(incident: Incident) -> Incident:
@@ -200,6 +244,23 @@ def escalate(incident: Incident, channels: Iterable[str], at: datetime) -> Incid
         closings_after=at,
         handover=handover,
     )
+
+
+def call_in(incident: Incident, channel: str) -> Incident:
+    """A further channel is told, from now on."""
+    paged = tuple(dict.fromkeys((*incident.paged, channel)))
+    return _moved(incident, Happening.CALL_IN, paged=paged)
+
+
+def fail_over(incident: Incident, trigger: str) -> Incident:
+    """A trigger, by its id, is not waited for any longer: others are told in its place."""
+    return _moved(incident, Happening.FAIL_OVER, given_up=(*incident.given_up, trigger))
+
+
+def ask(incident: Incident, channels: Iterable[str], at: datetime) -> Incident:
+    """Whoever has it is asked whether he still does, by a new alert on these channels."""
+    escalated = (*incident.escalated, *channels)
+    return _moved(incident, Happening.ASK, escalated=escalated, asking=Asking(at))
 
 
 def hand_over(incident: Incident, handover: Handover) -> Incident:

@@ -130,6 +130,13 @@ def opening_text(incident: Incident, decision: Decision) -> str:
     )
 
 
+def update_text(before: Incident, moved: Incident) -> str:
+    """What has changed of what is known."""
+    more = [check for check in moved.checks if check not in before.checks]
+    also = f"Now also failing: {', '.join(more)}. " if more else ""
+    return f"{also}Now: {moved.title}. {moved.known_by}"
+
+
 def recovered_text(incident: Incident) -> str:
     """The announcement that it works again."""
     since = incident.recovered.before if incident.recovered else incident.detected_at
@@ -200,6 +207,41 @@ def unaccepted_text(handover: Handover) -> str:
     )
 
 
+def called_in_text(after: float, channel: str) -> str:
+    """Nobody answered for so many seconds, and the next is told."""
+    return f"Nobody has acknowledged this for {_span(after)}: {channel} is told now."
+
+
+def shown_outside_text(after: float, channel: str) -> str:
+    """It has lasted for so many seconds, and people outside are told."""
+    return f"This has lasted for {_span(after)}: {channel} is told now."
+
+
+def failed_over_text(channel: str, said: str | None, instead: Sequence[str], *, dead: bool) -> str:
+    """A channel cannot be told, and others are in its place."""
+    why = f": {said}" if said else ""
+    state = "refuses this for good" if dead else "cannot be reached"
+    named = f" Told in its place: {', '.join(instead)}." if instead else ""
+    return f"{channel} {state}{why}.{named}"
+
+
+def untold_text(channel: str) -> str:
+    """A channel was owed a page that there is none of."""
+    return f"{channel} had not been told of this: it is told now."
+
+
+def asking_text(incident: Incident, after: float) -> str:
+    """Who has it is asked whether he still does."""
+    return (
+        f"{incident.acknowledged_by} has had this for {_span(after)} and it still fails. "
+        "Who has it now acknowledges again."
+    )
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
+
+
 def _held_by(incident: Incident) -> str:
     if incident.acknowledged_at is None:
         return "Nobody has it."
@@ -218,6 +260,17 @@ def digest_headline(since: datetime, incidents: Sequence[Incident]) -> str:
     return (
         f"Since support closed on {since.astimezone(_LONDON):%a %d %b at %H:%M}: "
         f"{critical} business critical, {len(incidents) - critical} standard, {still} still open"
+    )
+
+
+def caught_up_headline(
+    channel: str, since: datetime, at: datetime, incidents: Sequence[Incident]
+) -> str:
+    """What a channel missed, in numbers."""
+    still = sum(incident.resolved_at is None for incident in incidents)
+    return (
+        f"{channel} could not be told from {moment(since)} until {moment(at)}: "
+        f"{len(incidents)} incidents, {still} still open. What was owed meanwhile is marked late"
     )
 
 
@@ -298,10 +351,10 @@ def message(
     ]
     more = len(incident.errors) - _ERRORS_TOLD
     lines += [f"... and {more} more kinds of error."] if more > 0 else []
-    if incident.respond_by is not None:
-        lines.append(f"Respond by {moment(incident.respond_by)}.")
     lines += [_beside_line(other) for other in beside]
     lines += [f"Runbook: {runbook}" for runbook in runbooks]
+    if incident.respond_by is not None:
+        lines.append(f"Respond by {moment(incident.respond_by)}.")
     lines += [f"{name}: {link}" for name, link in links.items()]
     about = incident if shared else None
     return Message(headline, tuple(lines), of or incident, dict(links), about)

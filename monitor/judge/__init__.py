@@ -16,9 +16,10 @@ with the event. Identifiers are asked of `Mind.mint`, so that nothing here is ra
 
 `mind.py` holds what is in mind, `verdicts.py` turns declarations into outages and verdicts,
 `cases.py` moves incidents, `linking.py` says which are related, `paging.py` which share a page,
-`notices.py` who is owed what, `duties.py` what falls due by itself and `digest.py` what the
-service desk reads when support opens. `reports.py` takes in what customers report by hand, of
-which `reporters.py` tells them; `accounts.py` says what such a report lacks.
+`notices.py` who is owed what, `duties.py` what falls due by itself, `owed.py` who is told in place
+of whom, and `digest.py` what the service desk reads when support opens. `reports.py` takes in what
+customers report by hand, of which `reporters.py` tells them; `accounts.py` says what such a report
+lacks.
 """
 
 from __future__ import annotations
@@ -31,11 +32,12 @@ from monitor.clock import Now
 from monitor.detection import Declared, Probe, track_of
 from monitor.incident import lifecycle, replying
 from monitor.judge.cases import Case, departed, incident_changes, resolved
-from monitor.judge.digest import digest, digest_due
+from monitor.judge.digest import caught_up, digest, digest_due
 from monitor.judge.duties import fallen_due
 from monitor.judge.linking import linked_back
 from monitor.judge.mind import ACTOR, Mind, kept, note, remembered
 from monitor.judge.notices import notices_of
+from monitor.judge.owed import reconciled
 from monitor.judge.reporters import reporters_told
 from monitor.judge.reports import report
 from monitor.judge.verdicts import (
@@ -64,10 +66,12 @@ __all__ = [
     "StillFailing",
     "Thought",
     "acknowledge",
+    "caught_up",
     "digest",
     "digest_due",
     "note",
     "recall",
+    "reconciled",
     "report",
     "resolve",
     "resume",
@@ -140,7 +144,7 @@ def resume(
 
 
 def acknowledge(mind: Mind, number: int, by: str, now: Now) -> tuple[Incident, Change]:
-    """A person takes an incident, accepts one that was handed over, or answers later reports.
+    """A person takes an incident, accepts or keeps one, or answers later reports.
 
     All that reported it by now are answered. Raises `KeyError` when no open incident has the
     number, `incident.IllegalTransition` when somebody has it already and nobody waits.
@@ -169,8 +173,11 @@ def _answering(incident: Incident) -> EventKind:
     """What an acknowledgement of an incident is, as it stands."""
     if lifecycle.to_accept(incident):
         return EventKind.ACCEPTED
-    later = incident.acknowledged_at is not None and lifecycle.to_answer(incident)
-    return EventKind.ANSWERED if later else EventKind.ACKNOWLEDGED
+    if incident.acknowledged_at is None:
+        return EventKind.ACKNOWLEDGED
+    if lifecycle.to_answer(incident):
+        return EventKind.ANSWERED
+    return EventKind.RENEWED if lifecycle.to_renew(incident) else EventKind.ACKNOWLEDGED
 
 
 def _numbered(mind: Mind, number: int) -> Incident:

@@ -116,7 +116,15 @@ def _open(case: Case) -> Change:
     told = case.told and _event(case, incident, EventKind.REPORTED, case.told.line)
     lines = (linking.linked_line(mind, case.now, incident, other) for other in others)
     story = () if case.told is None else (case.told.seen,)
-    notices = notices_of(mind, case.now, incident, Action.TRIGGER, decision.sentence, story=story)
+    notices = notices_of(
+        mind,
+        case.now,
+        incident,
+        Action.TRIGGER,
+        decision.sentence,
+        story=story,
+        outsiders=True,
+    )
     return replace(
         case.change,
         incident=kept(mind, incident, notices),
@@ -127,7 +135,11 @@ def _open(case: Case) -> Change:
 
 
 def _update(case: Case, incident: Incident) -> Change:
-    """What is known has changed: on the timeline always, to people when their route widens."""
+    """What is known has changed: on the timeline always, to people when that is a real change.
+
+    That is when more people are to be told, or with more urgency. How many targets fail goes up and
+    down, and what is down for everyone takes its other checks along: that is only on the timeline.
+    """
     mind, verdict = case.mind, case.verdict
     decision = decide(verdict, case.service, mind.calendar, mind.policy)
     title = wording.title_of(verdict, case.service)
@@ -138,7 +150,7 @@ def _update(case: Case, incident: Incident) -> Change:
     moved = lifecycle.update(
         incident, verdict, decision, title=title, scope=scope, results=case.results
     )
-    text = f"Now: {moved.title}. {moved.known_by}"
+    text = wording.update_text(incident, moved)
     notices: tuple[Notice, ...] = ()
     if raised(incident, moved):
         said = f"{text} {decision.sentence}"
@@ -189,7 +201,9 @@ def _turned(case: Case, incident: Incident, moved: Incident, kind: EventKind, te
     higher = raised(incident, moved)
     if higher or not flapping or moved.episodes <= case.service.rules.flap_episodes:
         before = incident if higher else None
-        notices = notices_of(case.mind, case.now, moved, Action.UPDATE, text, before=before)
+        notices = notices_of(
+            case.mind, case.now, moved, Action.UPDATE, text, before=before, outsiders=True
+        )
     return replace(
         case.change,
         incident=kept(case.mind, moved, notices),
@@ -218,7 +232,7 @@ def resolved(
     first = departures(mind, now, guests, "Still down")
     moved = lifecycle.resolve(incident, now.at, by, false_alarm=false_alarm)
     text = wording.resolved_text(moved)
-    notices = notices_of(mind, now, moved, Action.RESOLVE, text)
+    notices = notices_of(mind, now, moved, Action.RESOLVE, text, outsiders=True)
     moved = kept(mind, moved)
     reports, told = reporters_told(mind, now, moved)
     last = replace(

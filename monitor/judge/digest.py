@@ -4,6 +4,9 @@ One digest is made for every opening that finds the monitor running before suppo
 covers everything since the last one, so that an opening that was missed is made up for. It names
 every incident that was reported or resolved since, and every one that is still open. Where nothing
 happened nothing is sent, but the digest is written: it is made once.
+
+A channel for staff that could not be told for long gets one of its own, of what happened meanwhile:
+its notices arrive one by one, late and out of proportion, and somebody has to make sense of them.
 """
 
 from __future__ import annotations
@@ -15,8 +18,9 @@ from datetime import datetime
 from monitor import hours
 from monitor.clock import Now
 from monitor.incident import wording
+from monitor.judge import paging
 from monitor.judge.mind import Mind
-from monitor.model import Action, Change, Channel, Digest, Incident, Message, Notice, Role
+from monitor.model import STAFF, Action, Change, Channel, Digest, Incident, Message, Notice, Role
 
 
 def digest_due(mind: Mind, at: datetime) -> datetime | None:
@@ -50,12 +54,36 @@ def digest(mind: Mind, since: datetime, incidents: Sequence[Incident], now: Now)
     headline = wording.digest_headline(since, incidents)
     desks = [channel for channel in mind.channels if Role.SERVICE_DESK in channel.roles]
     message = Message(headline, lines, None, {"Incidents": f"{mind.public_url}/"})
-    owed = [_notice(mind, now, channel, opening, message) for channel in desks] if lines else []
+    name = f"digest-{opening:%Y%m%dT%H%MZ}"
+    owed = [_notice(mind, now, channel, name, message) for channel in desks] if lines else []
     return Change(digest=made, notices=tuple(owed))
 
 
-def _notice(mind: Mind, now: Now, channel: Channel, opening: datetime, message: Message) -> Notice:
-    dedup_key = f"{mind.instance}:digest-{opening:%Y%m%dT%H%MZ}"
+def caught_up(
+    mind: Mind, channel: str, since: datetime, incidents: Sequence[Incident], now: Now
+) -> Change | None:
+    """What a channel is told that can be reached again, having missed what happened since.
+
+    None where there is nothing to tell, or nobody to whom.
+    """
+    told = next((each for each in mind.channels if each.name == channel), None)
+    if told is None or not set(STAFF) & set(told.roles):
+        return None
+    theirs = [i for i in incidents if paging.concerns(told, i)]
+    if not theirs:
+        return None
+    message = Message(
+        wording.caught_up_headline(channel, since, now.at, theirs),
+        tuple(wording.digest_line(incident) for incident in theirs),
+        None,
+        {"Incidents": f"{mind.public_url}/"},
+    )
+    name = f"late-{since:%Y%m%dT%H%M%SZ}"
+    return Change(notices=(_notice(mind, now, told, name, message),))
+
+
+def _notice(mind: Mind, now: Now, channel: Channel, name: str, message: Message) -> Notice:
+    dedup_key = f"{mind.instance}:{name}"
     return Notice(
         id=mind.mint(now.at),
         incident_id=None,

@@ -8,6 +8,12 @@
     nobody has it                key pages nobody
     support closes, critical,    on-call gets the timeline and is to accept it within
     somebody has it              `accept_within`; nobody having accepted it by then is a new alert
+    critical, goes on failing,   whoever has it is asked whether he still does, by a new alert;
+    had for `ask_again_after`    to acknowledge again is the answer
+    nobody has it for `after`    that channel is called in: it is triggered, and told of the rest
+    of a channel
+    lasts for `after` of a       that channel is told of it
+    channel for outsiders
 
 What has recovered and is watched is not handed over; should it fail again while support is closed,
 it is handed over then. An incident that shares another's page is escalated with it, or gets a page
@@ -30,13 +36,16 @@ from monitor.incident import lifecycle, replying, wording
 from monitor.judge import paging
 from monitor.judge.mind import ACTOR, Mind, kept
 from monitor.judge.notices import alerted_anew, notices_of, pages_of_its_own
+from monitor.judge.owed import called_in
 from monitor.model import (
     Action,
     Change,
+    Channel,
     EventKind,
     Handover,
     Incident,
     Notice,
+    Priority,
     ReportedBy,
     Role,
     TimelineEvent,
@@ -58,6 +67,12 @@ def fallen_due(mind: Mind, now: Now) -> list[Change]:
             text = wording.unaccepted_text(handover)
             incident, since = mind.open[subject], handover.accept_by
             changes.append(_escalated(mind, now, incident, since, text=text, lead="Not accepted: "))
+        if _asking_due(mind, mind.open[subject], now.at):
+            changes.append(_asked(mind, now, mind.open[subject]))
+        for channel in mind.channels:
+            after = _call_due(mind, channel, mind.open[subject], now.at)
+            if after is not None:
+                changes.append(_called_in(mind, now, mind.open[subject], channel, after))
     return changes
 
 
@@ -140,19 +155,23 @@ def _escalated(
 
     A guest gets a page of its own, unless its host's has been made anew since then.
     """
-    own = [
-        channel.name
-        for channel in mind.channels
-        if Role.ON_CALL in channel.roles
-        and paging.reaches(channel, incident)
-        and paging.conversation(mind, incident, channel).id == incident.id
-    ]
-    moved = lifecycle.escalate(incident, own, now.at)
+    moved = lifecycle.escalate(incident, _own_pages(mind, incident), now.at)
     notices = alerted_anew(mind, now, incident, moved, text=text, lead=lead)
     if moved.paged_with is not None and not _host_pages(mind, moved, since):
         guest, moved = moved, lifecycle.part(moved, now.at)
         notices += pages_of_its_own(mind, now, guest, moved, text=text, lead=lead)
     return _moved(mind, now, incident, moved, EventKind.ESCALATED, text=text, notices=notices)
+
+
+def _own_pages(mind: Mind, incident: Incident) -> list[str]:
+    """The on-call channels that are told of an incident in a conversation of its own."""
+    return [
+        channel.name
+        for channel in mind.channels
+        if Role.ON_CALL in channel.roles
+        and paging.reaches(mind, channel, incident)
+        and paging.conversation(mind, incident, channel).id == incident.id
+    ]
 
 
 def _host_pages(mind: Mind, guest: Incident, since: datetime) -> bool:
@@ -161,6 +180,47 @@ def _host_pages(mind: Mind, guest: Incident, since: datetime) -> bool:
     if host is None or host.closings_after is None or not paging.unattended(host):
         return False
     return host.closings_after >= since
+
+
+def _asking_due(mind: Mind, incident: Incident, at: datetime) -> bool:
+    """Whether who took an incident that goes on failing is to be asked if he still has it."""
+    taken = lifecycle.taken_at(incident)
+    if taken is None or incident.priority is not Priority.CRITICAL:
+        return False
+    quiet = incident.watch_until is not None or lifecycle.to_renew(incident)
+    if quiet or lifecycle.to_accept(incident):
+        return False
+    return at >= taken + timedelta(seconds=mind.policy.ask_again_after)
+
+
+def _asked(mind: Mind, now: Now, incident: Incident) -> Change:
+    own = _own_pages(mind, incident)
+    moved = lifecycle.ask(incident, own, now.at)
+    text = wording.asking_text(incident, mind.policy.ask_again_after)
+    notices = alerted_anew(mind, now, incident, moved, text=text, lead="Still failing: ")
+    if not own:
+        notices = notices_of(mind, now, moved, Action.UPDATE, text)
+    return _moved(mind, now, incident, moved, EventKind.ASKED, text=text, notices=notices)
+
+
+def _call_due(mind: Mind, channel: Channel, incident: Incident, at: datetime) -> float | None:
+    """How long, in seconds, a channel was to wait that is now to be told; None otherwise."""
+    after = channel.after
+    if after is None or not paging.concerns(channel, incident):
+        return None
+    fails = incident.watch_until is None
+    wanted = fails if paging.outside(channel) else paging.unattended(incident)
+    if not wanted or paging.reaches(mind, channel, incident):
+        return None
+    told_at = max(incident.reported_at, incident.notify_at)
+    return after if at >= told_at + timedelta(seconds=after) else None
+
+
+def _called_in(mind: Mind, now: Now, incident: Incident, channel: Channel, after: float) -> Change:
+    outside = paging.outside(channel)
+    words = wording.shown_outside_text if outside else wording.called_in_text
+    text = words(after, channel.name)
+    return called_in(mind, now, incident, channel, text=text, lead="Nobody has it: ")
 
 
 def _moved(

@@ -5,8 +5,7 @@ Two are related when they are about
 1. the same customers of the same service: a part that grew until it was everyone, or what is left
    over once everyone is back, or what a customer reported of it; where one is what a customer
    reported, everyone's and a tenant's count as the same; or
-2. services that share a declared dependency and turned ALL within `page_window` of each other,
-   both business critical, for the same customers and with the same route.
+2. services that share a declared dependency and turned ALL together, see `together`.
 
 Related incidents stay apart: each has its own number, start, promise, evidence and
 acknowledgement. The newer names the older when it opens, the older names the newer in the change
@@ -36,13 +35,20 @@ def related(mind: Mind, incident: Incident) -> tuple[Incident, ...]:
 
 def shared_dependencies(mind: Mind, one: Incident, other: Incident) -> tuple[str, ...]:
     """What two services that went down together both depend on, by rule 2; empty otherwise."""
-    apart = abs(one.detected_at - other.detected_at)
-    together = apart <= timedelta(seconds=mind.policy.page_window)
-    if not (together and _alike(one, other)):
+    if not together(mind, one, other):
         return ()
     declared = {service.name: service.depends_on for service in mind.estate.services}
     theirs = declared.get(other.service, ())
     return tuple(each for each in declared.get(one.service, ()) if each in theirs)
+
+
+def together(mind: Mind, one: Incident, other: Incident) -> bool:
+    """Whether two services turned ALL within `page_window`, alike enough to be one to people.
+
+    Both are business critical, for the same customers and with the same route.
+    """
+    apart = abs(one.detected_at - other.detected_at)
+    return apart <= timedelta(seconds=mind.policy.page_window) and _alike(one, other)
 
 
 def linked_line(mind: Mind, now: Now, incident: Incident, other: Incident) -> TimelineEvent:

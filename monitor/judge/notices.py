@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitor.clock import Now
-from monitor.incident import lifecycle, wording
+from monitor.incident import lifecycle, public, wording
 from monitor.judge import paging
 from monitor.judge.mind import ACTOR, Mind, kept
 from monitor.model import (
@@ -61,17 +61,21 @@ def notices_of(
     before: Incident | None = None,
     only: Role | None = None,
     story: tuple[str, ...] = (),
+    outsiders: bool = False,
 ) -> tuple[Notice, ...]:
     """One notice for every channel that reaches one of the incident's roles, or `only` this one.
 
     `before` is the incident whose route was narrower: channels it did not reach are triggered.
     A channel whose trigger is held gets everything after it, in order. `story` are more lines.
+    `outsiders` says that it is for people outside, too.
     """
     notices = []
     for channel in mind.channels:
-        if not paging.reaches(channel, incident) or only not in {None, *channel.roles}:
+        if not paging.reaches(mind, channel, incident) or only not in {None, *channel.roles}:
             continue
-        new = before is not None and not paging.reaches(channel, before)
+        new = before is not None and not paging.reaches(mind, channel, before)
+        if paging.outside(channel) and not (outsiders or new):
+            continue
         does = Action.TRIGGER if new else action
         due = incident.notify_at if before is None or new else before.notify_at
         of = incident if new else paging.conversation(mind, incident, channel)
@@ -79,6 +83,19 @@ def notices_of(
         said = _Said(incident, does, text, due, story=story)
         notices.append(_told(mind, now, place, said))
     return tuple(notices)
+
+
+def first_told(
+    mind: Mind, now: Now, incident: Incident, channel: Channel, *, text: str, lead: str
+) -> Notice:
+    """The trigger for a channel that was not told of an incident before, and is now."""
+    of = paging.conversation(mind, incident, channel)
+    place = _Place(channel, of, paging.company(mind, of, channel, incident))
+    due = max(now.at, incident.notify_at)
+    said = _Said(incident, Action.TRIGGER, text, due, lead)
+    if of.id == incident.id:
+        return _notice(mind, now, place, said, Action.TRIGGER)
+    return _told(mind, now, place, said)
 
 
 def alerted_anew(
@@ -132,7 +149,7 @@ def pages_of_its_own(
     said = _Said(moved, Action.TRIGGER, text, now.at, lead)
     notices: list[Notice] = []
     for channel in mind.channels:
-        if paging.reaches(channel, guest) and channel.name not in guest.paged:
+        if paging.reaches(mind, channel, guest) and channel.name not in guest.paged:
             notices.append(_told(mind, now, _Place(channel, moved, ()), said))
             notices += _left(mind, now, channel, guest)
     return tuple(notices)
@@ -185,6 +202,8 @@ def _alert(of: Incident, channel: str) -> str:
 
 
 def _message(mind: Mind, place: _Place, said: _Said) -> Message:
+    if paging.outside(place.channel):
+        return public.message(said.incident, said.action)
     return wording.message(
         said.incident,
         said.action,

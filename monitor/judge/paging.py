@@ -3,12 +3,13 @@
 A *conversation* is what a channel keeps under one `dedup_key`: it begins with a trigger and ends
 with a resolve. Every incident has one of its own on each channel that reaches it, unless it is a
 *guest*: then the channel is told of it in the conversation of the *host*, so that on-call is
-paged once for one cause.
+paged once for what happens at once.
 
-1. *Who is a guest.* A new incident, when it shares a dependency with an open one (`linking.py`,
-   rule 2) which nobody has acknowledged, which still fails, which was told at once and is no
-   guest itself. It is a guest on the channels that were owed the host's trigger; any other channel
-   gets the guest's own trigger. Channels that a later, wider route adds do too.
+1. *Who is a guest.* A new incident, when it went down together with an open one (`linking.py`)
+   which nobody has acknowledged, which still fails, which was told at once and is no guest itself.
+   It is a guest on the channels that were owed the host's trigger; any other channel gets the
+   guest's own trigger. Channels that a later, wider route adds do too. Outsiders are told of each
+   on its own: they see one service, or know nothing of the other.
 2. *What is said.* By who else is told of in that conversation on that channel and is not over:
 
        what happens to    nobody else    somebody is waiting    all others are
@@ -28,12 +29,15 @@ paged once for one cause.
    conversation stays open until it is over, and should it fail again unacknowledged it leaves
    then.
 
+4. *Who is told later.* A channel with `after` or `stands_in_for` is told of nothing until it is
+   called in (`duties.py`, `owed.py`); from then on it is told of that incident as any other is, and
+   of its guests.
+
 What this rests on is stored with the incidents: `paged_with` names the host, `paged` the channels
 that an incident's own conversation was begun on. A host that is resolved is taken up again with
 its guests (`Mind.ended`). What is told in a conversation is numbered by it and has its keys.
 
-This file does not know whether a notice arrived. A trigger that a receiver refuses for good is
-dead, and an update of it pages nobody: delivery says so.
+This file does not know whether a notice arrived; what is made of those that do not is in `owed.py`.
 """
 
 from __future__ import annotations
@@ -41,9 +45,9 @@ from __future__ import annotations
 from enum import StrEnum
 
 from monitor.incident import lifecycle
-from monitor.judge.linking import shared_dependencies
+from monitor.judge.linking import together
 from monitor.judge.mind import Mind
-from monitor.model import Action, Channel, Incident
+from monitor.model import MONITOR, OUTSIDERS, Action, Channel, Impact, Incident, Role
 
 
 class Company(StrEnum):
@@ -82,21 +86,27 @@ def spoken(incident: Incident, action: Action, company: tuple[Incident, ...]) ->
 
 def host_id(mind: Mind, incident: Incident) -> str | None:
     """The id of the open incident whose guest a new one becomes, None when of none."""
-    reached = {channel.name for channel in mind.channels if reaches(channel, incident)}
+    staff = [channel for channel in mind.channels if not outside(channel)]
+    reached = {channel.name for channel in staff if reaches(mind, channel, incident)}
     for host in sorted(mind.open.values(), key=lambda other: other.number):
         shares = reached & set(host.paged)
-        if shares and _welcomes(host) and shared_dependencies(mind, incident, host):
+        if shares and _welcomes(host) and together(mind, incident, host):
             return host.id
     return None
 
 
 def conversation(mind: Mind, incident: Incident, channel: Channel) -> Incident:
     """The incident in whose conversation a channel is told of this one: itself, or its host."""
-    if incident.paged_with is None or channel.name in incident.paged:
-        return incident
+    host = _host(mind, incident)
+    own = channel.name in incident.paged or outside(channel)
+    return incident if own or host is None or channel.name not in host.paged else host
+
+
+def _host(mind: Mind, incident: Incident) -> Incident | None:
+    if incident.paged_with is None:
+        return None
     known = (*mind.open.values(), *mind.ended.values())
-    host = next((each for each in known if each.id == incident.paged_with), incident)
-    return host if channel.name in host.paged else incident
+    return next((each for each in known if each.id == incident.paged_with), None)
 
 
 def company(mind: Mind, of: Incident, channel: Channel, but: Incident) -> tuple[Incident, ...]:
@@ -106,15 +116,46 @@ def company(mind: Mind, of: Incident, channel: Channel, but: Incident) -> tuple[
         for each in mind.open.values()
         if each.id != but.id
         and of.id in (each.id, each.paged_with)
-        and reaches(channel, each)
+        and reaches(mind, channel, each)
         and conversation(mind, each, channel).id == of.id
     ]
     return tuple(sorted(told, key=lambda each: each.number))
 
 
-def reaches(channel: Channel, incident: Incident) -> bool:
-    """Whether a channel is for one of those who are told of an incident."""
-    return bool(set(channel.roles) & set(incident.route))
+def reaches(mind: Mind, channel: Channel, incident: Incident) -> bool:
+    """Whether a channel is told of an incident by now: at once, or since it was called in."""
+    if not concerns(channel, incident):
+        return False
+    host = _host(mind, incident)
+    called_in = channel.name in (*incident.paged, *(host.paged if host else ()))
+    return channel.at_once() or called_in
+
+
+def concerns(channel: Channel, incident: Incident) -> bool:
+    """Whether a channel is for one of those who are told of an incident, now or later."""
+    if not channel.is_for(incident.service, incident.priority):
+        return False
+    if outside(channel):
+        return _shows_outside(channel, incident)
+    theirs = not channel.tenants or incident.tenant in channel.tenants
+    return theirs and bool(set(channel.roles) & set(incident.route))
+
+
+def outside(channel: Channel) -> bool:
+    """Whether a channel is read by people who do not work here."""
+    return bool(set(channel.roles) & set(OUTSIDERS))
+
+
+def _shows_outside(channel: Channel, incident: Incident) -> bool:
+    """Whether outsiders learn of an incident by this channel.
+
+    They do of what probes saw down for everyone, and a tenant's owner of what stops that tenant.
+    """
+    if incident.impact is not Impact.ALL or incident.by_customer or incident.service == MONITOR:
+        return False
+    if incident.tenant is None:
+        return Role.REPORTER not in channel.roles
+    return Role.TENANT_OWNER in channel.roles and incident.tenant in channel.tenants
 
 
 def unattended(incident: Incident) -> bool:

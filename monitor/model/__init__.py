@@ -22,10 +22,19 @@ from monitor.model.concluded import (
     Verdict,
     VerdictReason,
 )
-from monitor.model.decided import STAFF, ClosedReason, Decision, DecisionReason, Priority, Role
+from monitor.model.decided import (
+    OUTSIDERS,
+    STAFF,
+    ClosedReason,
+    Decision,
+    DecisionReason,
+    Priority,
+    Role,
+)
 from monitor.model.planned import Once, Weekly, Window
 from monitor.model.promised import (
     Action,
+    Asking,
     Change,
     Digest,
     ErrorSeen,
@@ -81,12 +90,14 @@ from monitor.model.ways_out import Accepted, Channel, DeliveryError
 __all__ = [
     "CONTROL",
     "MONITOR",
+    "OUTSIDERS",
     "SHARED",
     "STAFF",
     "Accepted",
     "Account",
     "Action",
     "AllUsersScope",
+    "Asking",
     "Audience",
     "Beat",
     "Cell",

@@ -17,15 +17,24 @@ class Priority(StrEnum):
 
 
 class Role(StrEnum):
-    """Who is told; a reporter only of his own report, and of nothing else."""
+    """Who is told; a reporter only of his own report, and of nothing else.
+
+    A status page is told of what is down for everyone, a tenant's owner also of what is down for
+    all users of that tenant.
+    """
 
     ON_CALL = "on_call"
     SERVICE_DESK = "service_desk"
+    STATUS_PAGE = "status_page"
+    TENANT_OWNER = "tenant_owner"
     REPORTER = "reporter"
 
 
 STAFF = (Role.ON_CALL, Role.SERVICE_DESK)
 """Who works here: each must be reached by at least one channel."""
+
+OUTSIDERS = (Role.STATUS_PAGE, Role.TENANT_OWNER, Role.REPORTER)
+"""Who does not: told in words of their own, through channels that nobody else reads."""
 
 
 class ClosedReason(StrEnum):

@@ -34,7 +34,8 @@ class Incident:
     of its own; `paged_with` is the id of the incident in whose conversation the other channels
     that it reaches are told of it, None when there are none. `by_customer` says that a customer's
     report opened it, so that only a person resolves it; `reports` are all that opened or joined it.
-    `false_alarm`: a person said so.
+    `false_alarm`: a person said so. `asking` is the last time that whoever has it was asked whether
+    he still does. `given_up` are the triggers, by id, in whose place others were told.
     """
 
     id: str
@@ -76,6 +77,23 @@ class Incident:
     false_alarm: bool = False
     by_customer: bool = False
     reports: tuple[ReportedBy, ...] = ()
+    asking: Asking | None = None
+    given_up: tuple[str, ...] = ()
+
+    @property
+    def tenant(self) -> str | None:
+        """The tenant that it is about, None when it is about a service as a whole."""
+        _, _, *rest = self.subject.split(":")
+        return rest[1] if rest[0] == "tenant" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who has an incident that goes on failing was asked at `asked_at` whether he still does."""
+
+    asked_at: datetime
+    answered_by: str | None = None
+    answered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +133,10 @@ class EventKind(StrEnum):
     RELAPSED = "relapsed"
     WARNED = "warned"
     ESCALATED = "escalated"
+    CALLED_IN = "called_in"
+    FAILED_OVER = "failed_over"
+    ASKED = "asked"
+    RENEWED = "renewed"
     HANDED_OVER = "handed_over"
     ACCEPTED = "accepted"
     RESOLVED = "resolved"
@@ -200,6 +222,18 @@ class Notice:
     sent_at: datetime | None = None
     remote_id: str | None = None
     last_error: str | None = None
+
+    @property
+    def tells_of(self) -> Incident | None:
+        """The incident it tells of, in whosever conversation; None of a digest."""
+        return self.message.about or self.message.incident
+
+    @property
+    def first_due(self) -> datetime:
+        """When it was first due; `due_at` has moved on with the retries."""
+        if self.held and self.tells_of is not None:
+            return max(self.created_at, self.tells_of.notify_at)
+        return self.created_at
 
 
 @dataclass(frozen=True, slots=True)

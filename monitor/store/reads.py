@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, func, or_, select
 
 from monitor.model import (
+    Action,
     Beat,
     CellKey,
     Incident,
@@ -186,6 +187,15 @@ def incident(connection: Connection, number: int) -> IncidentRecord | None:
         {row.channel: row.remote_url for row in notices if row.remote_url},
         tuple(each for each in kept if each.outcome is Outcome.PASS),
     )
+
+
+def triggers(connection: Connection, ids: Collection[str]) -> list[Notice]:
+    """The triggers of the conversations of these incidents, in the order they were owed."""
+    if not ids:
+        return []
+    of_them = (NOTICE.c.incident_id.in_(ids), NOTICE.c.action == Action.TRIGGER.value)
+    rows = connection.execute(select(NOTICE).where(*of_them).order_by(NOTICE.c.seq))
+    return [NOTICES.noun(row) for row in rows]
 
 
 def incidents_since(connection: Connection, since: datetime) -> list[Incident]:

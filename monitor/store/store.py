@@ -182,6 +182,10 @@ class Store:
         """The highest seq of the incident's notices over all channels, 0 when it has none."""
         return await self._read(reads.last_seq, incident_id)
 
+    async def triggers(self, incident_ids: Collection[str]) -> list[Notice]:
+        """The triggers of the conversations of these incidents, in the order they were owed."""
+        return await self._read(reads.triggers, incident_ids)
+
     async def recent_events(self, limit: int) -> list[tuple[Incident, TimelineEvent]]:
         """The last `limit` lines of all timelines, newest first, each with its incident."""
         return await self._read(reads.recent_events, limit)

@@ -126,8 +126,8 @@ def _written(connection: Connection, change: Change) -> bool:
     """Whether the very same change is there: its commit took, and that was never learned.
 
     Every move of an incident has a version of its own, so the incident tells for all of it; a
-    digest is made once. Outages and reports alone are written over, what was unobserved stands as
-    it is.
+    digest is made once, and so is any notice. Outages and reports alone are written over, what was
+    unobserved stands as it is.
     """
     if change.incident is not None:
         row = connection.execute(
@@ -138,7 +138,8 @@ def _written(connection: Connection, change: Change) -> bool:
         made = select(DIGEST.c.opening).where(DIGEST.c.opening == change.digest.opening)
         return connection.execute(made).first() is not None
     if not change.events:
-        return False
+        known = select(NOTICE.c.id).where(NOTICE.c.id.in_([n.id for n in change.notices]))
+        return bool(change.notices) and connection.execute(known).first() is not None
     same = [EVENT.c[name] == value for name, value in EVENTS.row(change.events[0]).items()]
     return connection.execute(select(EVENT.c.id).where(*same)).first() is not None
 

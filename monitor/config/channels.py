@@ -1,0 +1,112 @@
+"""What channels say of each other, and whether everybody who must be told is.
+
+Every service must reach each role of the staff, at either priority, by a channel that is told at
+once: one that is called in later, or stands in for another, is a promise to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from monitor.config.case import Case, check_url, near_words
+from monitor.config.kinds import Kinded
+from monitor.config.mistakes import Path
+from monitor.config.tree import at
+from monitor.model import OUTSIDERS, STAFF, Channel, Priority, Role
+
+
+def check_channels(case: Case) -> None:
+    """Note every mistake about who is told."""
+    channels = case.document.channels
+    if channels is None or case.findings.under("channels"):
+        return
+    for name, channel in channels.items():
+        path = ("channels", name)
+        _roles(channel, path, case)
+        _names(channel, path, case)
+        _turn(name, channel, channels, case)
+        url = getattr(channel.options, "url", None)
+        if url is not None:
+            check_url(url, (*path, "url"), case)
+    for message in _untold(channels, case):
+        case.findings.add(("channels",), message)
+
+
+def _roles(channel: Kinded, path: Path, case: Case) -> None:
+    roles = channel.own.roles
+    if not roles:
+        case.findings.add((*path, "roles"), "is empty: name on_call or service_desk")
+    for role in OUTSIDERS:
+        if role in roles and len(roles) > 1:
+            case.findings.add(
+                (*path, "roles"),
+                f"{role} stands alone: whoever does not work here has a channel of his own",
+            )
+    if Role.TENANT_OWNER in roles and not channel.own.tenants:
+        case.findings.add(
+            (*path, "roles"), "tenant_owner needs `tenants`: name whose owner is told here"
+        )
+
+
+def _names(channel: Kinded, path: Path, case: Case) -> None:
+    for key in ("services", "tenants"):
+        written = at(case.root, (key,))
+        known = list(written.value) if written and isinstance(written.value, dict) else []
+        for unknown in (each for each in getattr(channel.own, key) if each not in known):
+            near = near_words(unknown, known)
+            message = f"there is no {key[:-1]} `{unknown}`{near or ': name one of this file'}"
+            case.findings.add((*path, key), message)
+
+
+def _turn(name: str, channel: Kinded, channels: Mapping[str, Kinded], case: Case) -> None:
+    """Whether it can ever be its turn."""
+    first = channel.own.stands_in_for
+    path = ("channels", name, "stands_in_for")
+    if first is None:
+        return
+    if channel.own.after is not None:
+        case.findings.add(path, "is given with `after`: a channel waits for one or for the other")
+    if first == name:
+        case.findings.add(path, "is its own name: name the channel that it stands in for")
+    elif first not in channels:
+        near = near_words(first, channels)
+        case.findings.add(path, f"there is no channel `{first}`{near or ': name one of this file'}")
+
+
+def _untold(channels: Mapping[str, Kinded], case: Case) -> Iterable[str]:
+    """Who would not be told of what."""
+    told = [
+        Channel(
+            name,
+            each.kind,
+            each.own.roles,
+            None,
+            each.own.services,
+            each.own.priorities,
+            each.own.tenants,
+            each.own.after,
+            each.own.stands_in_for,
+        )
+        for name, each in channels.items()
+    ]
+    for role in STAFF:
+        theirs = [each for each in told if role in each.roles]
+        if not theirs:
+            yield f"nobody is told as {role}: add `{role}` to the roles of a channel"
+            continue
+        always = [each for each in theirs if each.at_once() and not each.tenants]
+        missed = _missed(always, case.document.services)
+        if missed:
+            yield (
+                f"nobody is told as {role} at once of {', '.join(missed)}: give a channel with "
+                "that role no `after`, `stands_in_for` or `tenants`, or more services or priorities"
+            )
+
+
+def _missed(channels: Collection[Channel], services: Iterable[str]) -> list[str]:
+    return [
+        f"{service} ({priority})"
+        for service in services
+        for priority in Priority
+        if not any(channel.is_for(service, priority) for channel in channels)
+    ]

@@ -1,0 +1,131 @@
+"""Whether everybody who is owed a page has been told, and who is told in place of whom that is not.
+
+Every so often the engine reads what the outbox says of all triggers, and this compares it with
+what is in mind:
+
+    no trigger where one is owed      it is made: a channel is new in the configuration, say
+    refused for good, or tried for    the channels that stand in for this one are called in; where
+    `fail_over_after` in vain         none does, the other channels are told that this one was not
+
+Each trigger is given up once, and goes on being tried for as long as it ever is: should it arrive
+after all, two have been told. What was judged since the outbox was read is left for the next time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from monitor.clock import Now
+from monitor.incident import lifecycle, wording
+from monitor.judge import paging
+from monitor.judge.mind import ACTOR, Mind, kept, remembered
+from monitor.judge.notices import first_told, notices_of
+from monitor.model import (
+    Action,
+    Change,
+    Channel,
+    EventKind,
+    Incident,
+    Notice,
+    NoticeState,
+    TimelineEvent,
+)
+
+
+def reconciled(
+    mind: Mind, versions: Mapping[str, int], triggers: Sequence[Notice], now: Now
+) -> list[Change]:
+    """What is made up for. `triggers` are those of all conversations of open incidents.
+
+    `versions` are the incidents, by id, as they were when the triggers were read.
+    """
+    changes: list[Change] = []
+    for incident in sorted(mind.open.values(), key=lambda each: each.number):
+        if versions.get(incident.id) == incident.version:
+            changes += _untold(mind, now, incident, triggers)
+            changes += _undelivered(mind, now, mind.open[incident.subject], triggers)
+    return remembered(mind, changes)
+
+
+def _untold(mind: Mind, now: Now, incident: Incident, triggers: Iterable[Notice]) -> list[Change]:
+    """Channels that are owed a page of what fails and have none."""
+    made = {(trigger.incident_id, trigger.channel) for trigger in triggers}
+    changes = []
+    for channel in mind.channels:
+        if incident.watch_until is not None or not paging.reaches(mind, channel, incident):
+            continue
+        of = paging.conversation(mind, incident, channel)
+        if (of.id, channel.name) not in made:
+            text = wording.untold_text(channel.name)
+            before = mind.open[incident.subject]
+            changes.append(called_in(mind, now, before, channel, text=text, lead=""))
+    return changes
+
+
+def _undelivered(
+    mind: Mind, now: Now, incident: Incident, triggers: Iterable[Notice]
+) -> list[Change]:
+    """Triggers of an incident's own conversation that are not waited for any longer."""
+    changes: list[Change] = []
+    for trigger in triggers:
+        new = trigger.incident_id == incident.id and trigger.id not in incident.given_up
+        if new and _in_vain(mind, trigger, now.at):
+            changes += _failed_over(mind, now, mind.open[incident.subject], trigger)
+    return changes
+
+
+def _in_vain(mind: Mind, trigger: Notice, at: datetime) -> bool:
+    if trigger.state is NoticeState.DEAD:
+        return True
+    tried = trigger.attempts > 0 and trigger.state is not NoticeState.SENT
+    return tried and at >= trigger.first_due + timedelta(seconds=mind.policy.fail_over_after)
+
+
+def _failed_over(mind: Mind, now: Now, incident: Incident, trigger: Notice) -> list[Change]:
+    stand_ins = [
+        channel
+        for channel in mind.channels
+        if channel.stands_in_for == trigger.channel
+        and paging.concerns(channel, incident)
+        and not paging.reaches(mind, channel, incident)
+    ]
+    dead = trigger.state is NoticeState.DEAD
+    named = [channel.name for channel in stand_ins]
+    text = wording.failed_over_text(trigger.channel, trigger.last_error, named, dead=dead)
+    moved = lifecycle.fail_over(incident, trigger.id)
+    told = () if stand_ins else _others_told(mind, now, moved, trigger.channel, text)
+    first = Change(
+        incident=kept(mind, moved, told),
+        was_version=incident.version,
+        events=(TimelineEvent(moved.id, now.at, ACTOR, EventKind.FAILED_OVER, text),),
+        notices=told,
+    )
+    lead = f"Instead of {trigger.channel}: "
+    called = [
+        called_in(mind, now, mind.open[incident.subject], channel, text=text, lead=lead)
+        for channel in stand_ins
+    ]
+    return [first, *called]
+
+
+def _others_told(
+    mind: Mind, now: Now, incident: Incident, channel: str, text: str
+) -> tuple[Notice, ...]:
+    """That one channel was not told, to all others."""
+    notices = notices_of(mind, now, incident, Action.UPDATE, text)
+    return tuple(notice for notice in notices if notice.channel != channel)
+
+
+def called_in(
+    mind: Mind, now: Now, incident: Incident, channel: Channel, *, text: str, lead: str
+) -> Change:
+    """A further channel is triggered, and told of the incident from now on."""
+    moved = kept(mind, lifecycle.call_in(incident, channel.name))
+    trigger = first_told(mind, now, moved, channel, text=text, lead=lead)
+    return Change(
+        incident=moved,
+        was_version=incident.version,
+        events=(TimelineEvent(moved.id, now.at, ACTOR, EventKind.CALLED_IN, text),),
+        notices=(trigger,),
+    )
