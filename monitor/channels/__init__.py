@@ -7,12 +7,19 @@ and a `SendFn`, and a line here.
 
 from __future__ import annotations
 
-from monitor.channels import log, webhook
+from monitor.channels import alertmanager, log, pagerduty, webhook
 from monitor.channels.kind import ChannelKind, Means, RefreshFn, SendFn
 
 __all__ = ["CHANNELS", "ChannelKind", "Means", "RefreshFn", "SendFn"]
 
 CHANNELS: dict[str, ChannelKind] = {
     "webhook": ChannelKind(webhook.WebhookOptions, webhook.send, idempotent=True),
+    "pagerduty": ChannelKind(pagerduty.PagerDutyOptions, pagerduty.send, idempotent=True),
+    "alertmanager": ChannelKind(
+        alertmanager.AlertmanagerOptions,
+        alertmanager.send,
+        idempotent=True,
+        refresh=alertmanager.refresh,
+    ),
     "log": ChannelKind(log.LogOptions, log.send, idempotent=False),
 }

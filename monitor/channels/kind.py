@@ -23,6 +23,9 @@ class Means:
     public_url: str = ""
 
 
+REFRESH_EVERY = 30.0
+"""Seconds between two refreshes of what stands."""
+
 SendFn = Callable[[Notice, Any, Means], Awaitable[Accepted]]
 """Sends a notice once, with the options of its channel, and returns the receiver's answer.
 

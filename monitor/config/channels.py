@@ -25,9 +25,7 @@ def check_channels(case: Case) -> None:
         _roles(channel, path, case)
         _names(channel, path, case)
         _turn(name, channel, channels, case)
-        url = getattr(channel.options, "url", None)
-        if url is not None:
-            check_url(url, (*path, "url"), case)
+        _addresses(channel, path, case)
     for message in _untold(channels, case):
         case.findings.add(("channels",), message)
 
@@ -46,6 +44,18 @@ def _roles(channel: Kinded, path: Path, case: Case) -> None:
         case.findings.add(
             (*path, "roles"), "tenant_owner needs `tenants`: name whose owner is told here"
         )
+
+
+def _addresses(channel: Kinded, path: Path, case: Case) -> None:
+    url = getattr(channel.options, "url", None)
+    if url is not None:
+        check_url(url, (*path, "url"), case)
+    urls = getattr(channel.options, "urls", None)
+    if urls == ():
+        case.findings.add((*path, "urls"), "is empty: name every peer")
+    for place, each in enumerate(urls or ()):
+        if isinstance(each, str):
+            check_url(each, (*path, "urls", place), case)
 
 
 def _names(channel: Kinded, path: Path, case: Case) -> None:

@@ -60,6 +60,7 @@ from monitor.model import (
 from monitor.net.network import Net
 from monitor.net.redaction import Redactor
 from monitor.probes import PROBES, Ask, Means
+from monitor.refreshing import Refreshing
 from monitor.store import Store, StoreError, StoreUnavailable, open_store
 from monitor.timetable import slots
 from monitor.web import create_app
@@ -228,6 +229,7 @@ async def _run(
                 group.create_task(parts.engine.run(parts.resumed)),
                 group.create_task(parts.schedule.run()),
                 group.create_task(parts.hearing.write()),
+                group.create_task(parts.refreshing.run()),
                 group.create_task(_watch(config, clock, store, metrics, parts)),
             ]
             await started(Started(f"http://{host}:{port}", parts.engine, store))
@@ -265,6 +267,7 @@ class _Parts:
     resumed: list[Change]
     calendar: CalendarWatch | None
     hearing: Hearing
+    refreshing: Refreshing
 
 
 async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, net: Net) -> _Parts:
@@ -330,7 +333,8 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
     if config.official is not None:
         watch = CalendarWatch(config.calendar, config.official, net, clock, metrics)
         _compare_daily(scheduler, watch, clock)
-    return _Parts(engine, delivery, schedule, scheduler, resumed, watch, hearing)
+    refreshing = Refreshing(store, delivery.channels, net, clock, public_url=config.public_url)
+    return _Parts(engine, delivery, schedule, scheduler, resumed, watch, hearing, refreshing)
 
 
 def _compare_daily(scheduler: AsyncIOScheduler, watch: CalendarWatch, clock: Clock) -> None:

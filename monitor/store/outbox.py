@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
 
-from monitor.model import Accepted, Notice, NoticeState
+from monitor.model import Accepted, Action, Notice, NoticeState
 from monitor.store.rows import NOTICES
 from monitor.store.tables import NOTICE
 
@@ -95,6 +95,23 @@ def reference(connection: Connection, notice: Notice) -> Accepted | None:
         if NOTICES.noun(row).dedup_key == notice.dedup_key:
             return Accepted(row.remote_id, row.remote_url)
     return None
+
+
+def standing(connection: Connection, channel: str, since: datetime) -> list[Notice]:
+    """The last notice sent of each of a channel's alerts that is open, or has ended since."""
+    columns = (NOTICE.c.id, NOTICE.c.key, NOTICE.c.action, NOTICE.c.seq, NOTICE.c.sent_at)
+    sent = (NOTICE.c.channel == channel, NOTICE.c.state == NoticeState.SENT.value)
+    alerts = NOTICE.c.action != Action.TELL.value
+    last = {}
+    for row in connection.execute(select(*columns).where(*sent, alerts).order_by(NOTICE.c.seq)):
+        last[row.key.removesuffix(f":{channel}:{row.action}:{row.seq}")] = row
+    open_or_fresh = [
+        row.id
+        for row in last.values()
+        if row.action != Action.RESOLVE.value or row.sent_at >= since
+    ]
+    chosen = select(NOTICE).where(NOTICE.c.id.in_(open_or_fresh)).order_by(NOTICE.c.id)
+    return [NOTICES.noun(row) for row in connection.execute(chosen)]
 
 
 def mark_failed(

@@ -349,6 +349,10 @@ class Store:
         """What the receiver called the alert of a notice before, None while it has not."""
         return await self._read(outbox.reference, notice)
 
+    async def standing(self, channel: str, since: datetime) -> list[Notice]:
+        """The last notice sent of each of a channel's alerts that is open, or has ended since."""
+        return await self._read(outbox.standing, channel, since)
+
     async def outbox(self) -> OutboxFigures:
         """How the outbox stands."""
         return await self._read(reads.outbox)
