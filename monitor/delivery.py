@@ -40,6 +40,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor.channels import CHANNELS, ChannelKind, Means
+from monitor.channels.sending import LAST_PAUSE, attempt, pause
 from monitor.clock import Clock
 from monitor.metrics import NoticeOutcome
 from monitor.model import (
@@ -63,10 +64,6 @@ LEASE_SECONDS = 150.0
 POLL_SECONDS = 1.0
 """How soon a notice that came due is claimed when nobody called `wake`."""
 
-FIRST_PAUSE = 5.0
-LAST_PAUSE = 900.0
-"""Seconds between two attempts: the shortest, and the longest whoever asks for it."""
-
 PATIENCE = timedelta(hours=24)
 """How long after it first came due a notice that is no page is tried."""
 
@@ -77,7 +74,6 @@ LONG = timedelta(hours=1)
 """What a channel missed for at least so long is summed up for it."""
 
 CLAIM_LIMIT = 100
-_JITTER = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,24 +230,17 @@ class Delivery:
             gone = f"the channel {notice.channel} is not configured; the notice waits for it"
             return DeliveryError(gone, retry_after=LAST_PAUSE)
         try:
-            async with asyncio.timeout(self._send_seconds):
-                means = Means(self._net, await self._known(notice), self._public_url)
-                return await self._kinds[channel.kind].send(notice, channel.options, means)
-        except DeliveryError as error:
-            return error
-        except TimeoutError:
-            return DeliveryError(f"no answer within {self._send_seconds:g} s")
-        except Exception as error:  # noqa: BLE001 - a fault in one channel must not end the others
-            return DeliveryError(f"{type(error).__name__}: {error}")
+            known = await self._known(notice)
+        except StoreUnavailable as error:
+            return DeliveryError(f"cannot tell what the alert is called: {error}")
+        means = Means(self._net, known, self._public_url)
+        return await attempt(notice, channel, self._kinds, means, self._send_seconds)
 
     async def _known(self, notice: Notice) -> Accepted | None:
         """What the receiver called the alert before; a first notice is asked nothing of."""
         if notice.seq == 1 and notice.attempts == 1:
             return None
-        try:
-            return await self._store.reference(notice)
-        except StoreUnavailable as error:
-            raise DeliveryError(f"cannot tell what the alert is called: {error}") from error
+        return await self._store.reference(notice)
 
     async def _settle(self, notice: Notice, answer: Accepted | DeliveryError) -> None:
         """Mark what the answer means, trying until the store takes it, then count it."""
@@ -297,10 +286,11 @@ class Delivery:
         now = self._clock.wall()
         said = self._net.redactor.text(str(error))
         dead = error.permanent or await self._given_up(notice, now)
-        pause = timedelta(seconds=_pause(notice.attempts, error.retry_after, self._random()))
+        seconds = pause(notice.attempts, error.retry_after, self._random())
+        retry_at = None if dead else now + timedelta(seconds=seconds)
         async with self._booking:
             marked = await self._store.mark_failed(
-                self._held[notice.id].notice, error=said, retry_at=None if dead else now + pause
+                self._held[notice.id].notice, error=said, retry_at=retry_at
             )
         if marked:
             outcome = NoticeOutcome.DEAD if dead else NoticeOutcome.RETRIED
@@ -317,12 +307,3 @@ class Delivery:
         told = notice.tells_of
         record = None if told is None else await self._store.incident(told.number)
         return record is None or record.incident.state is IncidentState.RESOLVED
-
-
-def _pause(attempts: int, wish: float | None, random: float) -> float:
-    """Seconds to the next attempt after `attempts` of them, heeding a receiver's wish."""
-    if wish is not None:
-        return min(max(wish, FIRST_PAUSE), LAST_PAUSE)
-    doublings = min(max(attempts - 1, 0), 10)
-    doubled = min(FIRST_PAUSE * (1 << doublings), LAST_PAUSE / (1 + _JITTER))
-    return doubled * (1 + _JITTER * random)

@@ -72,6 +72,7 @@ class Config:
     nameservers: tuple[str, ...] | None
     secrets: tuple[Secret, ...]
     database_url: str
+    spool: Path
     listen_host: str
     listen_port: int
     public_url: str
@@ -102,6 +103,7 @@ def config(path: Path, document: Document, root: Node) -> Config:
         nameservers=document.network.nameservers or None,
         secrets=tuple(dict.fromkeys(_secrets(made, document, root))),
         database_url=document.database_url,
+        spool=_spool(document),
         listen_host=host.strip("[]"),
         listen_port=int(port),
         public_url=(document.public_url or f"http://{document.listen}").rstrip("/"),
@@ -111,6 +113,15 @@ def config(path: Path, document: Document, root: Node) -> Config:
         history=document.history,
         warnings=tuple(_warnings(estate)),
     )
+
+
+def _spool(document: Document) -> Path:
+    """Where changes are kept while the database cannot be written."""
+    if document.spool is not None:
+        return Path(document.spool)
+    database = make_url(document.database_url).database
+    sqlite = document.database_url.startswith("sqlite")
+    return Path(f"{database}.spool" if sqlite and database else "monitor.spool")
 
 
 def fingerprint(kind: str, address: str, options: Any) -> str:

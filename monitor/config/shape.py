@@ -320,6 +320,7 @@ class Document(Shape):
     listen: Text = "127.0.0.1:8365"
     public_url: Text | None = None
     database_url: Text = "sqlite:///monitor.db"
+    spool: Text | None = None
     api_token: Annotated[SecretText | None, BeforeValidator(_empty_is_none)] = None
     api_token_file: SecretFile | None = None
     network: NetworkShape = NetworkShape()

@@ -43,6 +43,7 @@ from monitor.daemon.official import CalendarWatch
 from monitor.daemon.schedule import Schedule, together
 from monitor.delivery import Delivery
 from monitor.engine import Engine, ProbeCell
+from monitor.engine.emergency import Emergency, replay
 from monitor.engine.hearing import Hearing, expected
 from monitor.engine.recalled import load_mind
 from monitor.engine.recorder import Recorder
@@ -61,7 +62,7 @@ from monitor.net.network import Net
 from monitor.net.redaction import Redactor
 from monitor.probes import PROBES, Ask, Means
 from monitor.refreshing import Refreshing
-from monitor.store import Store, StoreError, StoreUnavailable, open_store
+from monitor.store import Spool, Store, StoreError, StoreUnavailable, open_store
 from monitor.timetable import slots
 from monitor.web import create_app
 
@@ -70,6 +71,7 @@ LOG = structlog.get_logger("monitor")
 _END_WITHIN = 1.5
 _FINISH_WITHIN = 2.0
 _GONE_WITHIN = 4.5
+_TELL_WITHIN = 35.0
 """Seconds from the signal to stop: answers to be given, writes to be done, the process to end."""
 
 _PRUNE_EVERY = 600
@@ -181,8 +183,36 @@ def _bound(config: Config) -> Iterator[socket.socket]:
 async def _opened(config: Config, clock: Clock) -> Store:
     try:
         return await open_store(config.database_url, clock=clock, holder=holder_name())
+    except StoreUnavailable as error:
+        await _tell_spooled(config, clock)
+        raise CannotStart(str(error)) from None
     except StoreError as error:
         raise CannotStart(str(error)) from None
+
+
+async def _tell_spooled(config: Config, clock: Clock) -> None:
+    """Tell what an earlier process spooled and could not: this one cannot start either."""
+    net = _net(config, clock)
+    try:
+        async with asyncio.timeout(_TELL_WITHIN):
+            await Emergency(
+                Spool(config.spool),
+                None,
+                {channel.name: channel for channel in config.channels},
+                net,
+                clock,
+                random=random.random,
+                public_url=config.public_url,
+            ).tell_once()
+    except (OSError, TimeoutError) as error:
+        LOG.error("what is spooled could not be told", reason=str(error))
+    finally:
+        await net.aclose()
+
+
+def _net(config: Config, clock: Clock) -> Net:
+    redactor = Redactor(config.secrets)
+    return Net(clock, config.limits, config.allow_private, redactor, config.nameservers)
 
 
 async def _run(
@@ -195,8 +225,7 @@ async def _run(
     started: Callable[[Started], Awaitable[None]],
 ) -> None:
     metrics = Metrics(config.estate, [channel.name for channel in config.channels])
-    redactor = Redactor(config.secrets)
-    net = Net(clock, config.limits, config.allow_private, redactor, config.nameservers)
+    net = _net(config, clock)
     try:
         parts = await _wired(config, clock, store, metrics, net)
     except StoreError as error:
@@ -230,6 +259,7 @@ async def _run(
                 group.create_task(parts.schedule.run()),
                 group.create_task(parts.hearing.write()),
                 group.create_task(parts.refreshing.run()),
+                group.create_task(parts.emergency.run()),
                 group.create_task(_watch(config, clock, store, metrics, parts)),
             ]
             await started(Started(f"http://{host}:{port}", parts.engine, store))
@@ -268,10 +298,14 @@ class _Parts:
     calendar: CalendarWatch | None
     hearing: Hearing
     refreshing: Refreshing
+    emergency: Emergency
 
 
 async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, net: Net) -> _Parts:
     await store.release_leases()
+    spool = Spool(config.spool)
+    if spooled := await replay(spool, store):
+        LOG.warning("what was spooled is in the store", changes=spooled)
     now = clock.now()
     await _keep_gap(store, now.at)
     await store.watch([service.name for service in config.estate.services], now.at)
@@ -291,6 +325,15 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
     hearing = Hearing(expected(config.estate), await store.heartbeats(), store, clock)
     history = config.history
     recorder = Recorder(Path(history.record), history.record_max_bytes) if history.record else None
+    emergency = Emergency(
+        spool,
+        store,
+        delivery.channels,
+        net,
+        clock,
+        random=random.random,
+        public_url=config.public_url,
+    )
     engine = Engine(
         mind,
         store,
@@ -300,6 +343,7 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         committed=delivery.wake,
         recorder=recorder,
         watched_until=min(store.seen_at, now.at),
+        emergency=emergency,
     )
     scheduler = AsyncIOScheduler(timezone="UTC")
     loop = asyncio.get_running_loop()
@@ -334,7 +378,9 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         watch = CalendarWatch(config.calendar, config.official, net, clock, metrics)
         _compare_daily(scheduler, watch, clock)
     refreshing = Refreshing(store, delivery.channels, net, clock, public_url=config.public_url)
-    return _Parts(engine, delivery, schedule, scheduler, resumed, watch, hearing, refreshing)
+    return _Parts(
+        engine, delivery, schedule, scheduler, resumed, watch, hearing, refreshing, emergency
+    )
 
 
 def _compare_daily(scheduler: AsyncIOScheduler, watch: CalendarWatch, clock: Clock) -> None:

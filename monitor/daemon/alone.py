@@ -10,10 +10,11 @@ from collections.abc import Callable
 from monitor.clock import Clock, Now
 from monitor.config import Config
 from monitor.daemon.mind import holder_name, mind_of
+from monitor.engine.emergency import replay
 from monitor.engine.recalled import load_mind
 from monitor.judge import Mind, acknowledge, resolve
 from monitor.model import Change, Incident
-from monitor.store import open_store
+from monitor.store import Spool, open_store
 
 
 async def acknowledge_without_daemon(
@@ -51,6 +52,7 @@ async def _moved_without_daemon(
 ) -> Incident:
     store = await open_store(config.database_url, clock=clock, holder=holder_name())
     try:
+        await replay(Spool(config.spool), store)
         now = clock.now()
         mind, _ = await load_mind(lambda worked: mind_of(config, store, worked), store, now, "")
         incident, changes = move(mind, now)

@@ -34,6 +34,7 @@ from monitor import judge
 from monitor.clock import Clock, Now
 from monitor.detection import Event, Probe, Sent, Tick, WindowClosed, wake_at
 from monitor.engine.chores import Chores
+from monitor.engine.emergency import Emergency
 from monitor.engine.recorder import Recorder
 from monitor.engine.reference import new_reference
 from monitor.engine.stall import StallWatch
@@ -90,12 +91,13 @@ class Engine:
         committed: Callable[[], None],
         recorder: Recorder | None = None,
         watched_until: datetime | None = None,
+        emergency: Emergency | None = None,
     ) -> None:
         """`probes` by kind; `committed` is called after every commit that owes notices.
 
         A `recorder` is given every result, and is closed by `finish`. `watched_until` is when an
         earlier process saw last: a maintenance window that was open then and is over now closes
-        on the first tick.
+        on the first tick. `emergency` takes the changes that the store does not.
         """
         self._mind = mind
         self._recorder = recorder
@@ -114,7 +116,11 @@ class Engine:
         self._store = store
         self._marked: dict[tuple[str, str], tuple[Report, asyncio.Future[None]]] = {}
         self._writing = Writing(
-            store, clock, committed=self._after_commit, failed=metrics.store_failure
+            store,
+            clock,
+            committed=self._after_commit,
+            failed=metrics.store_failure,
+            emergency=emergency,
         )
         self._chores = Chores(mind, store, self._writing, clock, metrics)
         self._nudge = asyncio.Event()

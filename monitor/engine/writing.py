@@ -6,6 +6,9 @@ once it is on disk; who is stopped in the middle may write it again, because the
 change once. A change that the store refuses for any other reason means that two minds are at work
 on one store; that ends the process.
 
+A change that waits for long is spooled, and what it owes is told without the store: `emergency.py`
+says how. One that waits when the process is told to end is spooled as well.
+
 Results are less dear: while the store is unavailable the newest `RESULTS_KEPT` wait, and how many
 were dropped is counted.
 
@@ -18,10 +21,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from monitor.clock import Clock
+from monitor.engine.emergency import SPOOL_AFTER, Emergency
 from monitor.model import CellKey, Change, Result
 from monitor.store import Store, StoreUnavailable
 
@@ -31,13 +35,17 @@ SIGN_EVERY = 5.0
 STUCK_AFTER = 10.0
 """Seconds without a single write that took, after which people are told."""
 
-_PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)
+_PAUSES = (0.1, 0.5, 1.0)
+_ENDING = 1.0
+"""Seconds that what waits has to be committed when the process ends; then it is spooled."""
 
 
 @dataclass(slots=True)
 class _Pending:
     change: Change
     written: asyncio.Future[None]
+    since: float
+    spooled: bool = False
 
 
 class Writing:
@@ -50,8 +58,10 @@ class Writing:
         *,
         committed: Callable[[Change], None],
         failed: Callable[[], None],
+        emergency: Emergency | None = None,
     ) -> None:
         self._store = store
+        self._emergency = emergency
         self._clock = clock
         self._committed = committed
         self._failed = failed
@@ -76,7 +86,7 @@ class Writing:
     def change(self, change: Change) -> asyncio.Future[None]:
         """Queue a change; the future is done once it is committed."""
         written = asyncio.get_running_loop().create_future()
-        self._changes.append(_Pending(change, written))
+        self._changes.append(_Pending(change, written, self._clock.monotonic()))
         self._waiting.set()
         return written
 
@@ -122,8 +132,12 @@ class Writing:
                 return
 
     async def finish(self) -> None:
-        """Commit every change that waits, then record what is left. Only after the rest ended."""
-        await self._commit_waiting()
+        """Commit or spool what waits, then record what is left. Only after the rest ended."""
+        try:
+            async with asyncio.timeout(_ENDING if self._emergency else None):
+                await self._commit_waiting()
+        except TimeoutError:
+            await self._spool(self._changes)
         await self.flush()
         await self._took(self._store.sign())
 
@@ -137,7 +151,9 @@ class Writing:
         tries = 0
         while self._changes:
             pending = self._changes[0]
-            if not await self._took(self._store.commit(pending.change)):
+            if not await self._took(self._commit(pending)):
+                if self._clock.monotonic() - pending.since >= SPOOL_AFTER:
+                    await self._spool(self._changes)
                 await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
                 tries += 1
                 continue
@@ -146,7 +162,25 @@ class Writing:
             self._committed(pending.change)
             if not pending.written.done():
                 pending.written.set_result(None)
-        self._waiting.clear()
+        if self._emergency is not None:
+            await self._emergency.emptied()
+        if not self._changes:
+            self._waiting.clear()
+
+    async def _commit(self, pending: _Pending) -> None:
+        if pending.spooled and self._emergency is not None:
+            await self._emergency.commit(pending.change)
+        else:
+            await self._store.commit(pending.change)
+
+    async def _spool(self, waiting: Iterable[_Pending]) -> None:
+        """Spool what is not spooled yet, in its order."""
+        new = [pending for pending in waiting if not pending.spooled]
+        if self._emergency is None or not new:
+            return
+        for pending in new:
+            pending.spooled = True
+        await self._emergency.take(pending.change for pending in new)
 
     async def _took(self, writing: Awaitable[None]) -> bool:
         """Whether a write took; why it did not is kept for people."""

@@ -12,6 +12,8 @@ Theory of operation
   (StaleChange, DuplicateIncident) and reads again; nothing is merged.
 - Tables (`tables.py`) are kept apart from nouns; `rows.py` turns one into the other, without loss.
   `migrate.py` brings an older database up to the tables of this release.
+- While the database cannot be written, changes go to a file beside it (`spool.py`), and are
+  committed from there.
 - SQLite and PostgreSQL run through the same statements (`writes.py`, `outbox.py`, `reads.py`).
 
 Text within nouns must be encodable as UTF-8; what names things (ids, services, channels, keys)
@@ -29,6 +31,7 @@ from monitor.store.errors import (
     StoreUnavailable,
 )
 from monitor.store.reads import IncidentRecord, OutboxFigures, Period
+from monitor.store.spool import Sent, Spool
 from monitor.store.store import Store, open_reader, open_store
 
 __all__ = [
@@ -36,6 +39,8 @@ __all__ = [
     "IncidentRecord",
     "OutboxFigures",
     "Period",
+    "Sent",
+    "Spool",
     "StaleChange",
     "Store",
     "StoreError",

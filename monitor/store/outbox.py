@@ -7,12 +7,14 @@ names one lease: a mark made under a lease that somebody else has taken over cha
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
 
 from monitor.model import Accepted, Action, Notice, NoticeState
 from monitor.store.rows import NOTICES
+from monitor.store.spool import Sent
 from monitor.store.tables import NOTICE
 
 UNSENT = (NoticeState.PENDING.value, NoticeState.SENDING.value)
@@ -127,6 +129,31 @@ def mark_failed(
     statement = update(NOTICE).where(_ours(notice))
     statement = statement.values(lease_until=None, last_error=error, **values)
     return connection.execute(statement).rowcount == 1
+
+
+def mark_direct(
+    connection: Connection, sent: Iterable[Sent], in_hand: Collection[str], lease_until: datetime
+) -> None:
+    """Write of notices committed just now what was sent, and what is being sent, without a claim.
+
+    What is being sent is leased, as its first attempt.
+    """
+    for each in sent:
+        connection.execute(
+            update(NOTICE)
+            .where(NOTICE.c.id == each.id, NOTICE.c.state.in_(UNSENT))
+            .values(
+                state=NoticeState.SENT.value,
+                lease_until=None,
+                attempts=1,
+                sent_at=each.at,
+                remote_id=each.accepted.remote_id,
+                remote_url=each.accepted.url,
+            )
+        )
+    leased = (NOTICE.c.id.in_(in_hand), NOTICE.c.state == NoticeState.PENDING.value)
+    lease = {"state": NoticeState.SENDING.value, "lease_until": lease_until, "attempts": 1}
+    connection.execute(update(NOTICE).where(*leased).values(**lease))
 
 
 def release(connection: Connection) -> int:

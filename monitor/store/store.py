@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
@@ -44,6 +44,7 @@ from monitor.store.place import (
     writing,
 )
 from monitor.store.reads import IncidentRecord, OutboxFigures, Period
+from monitor.store.spool import Sent
 
 BATCH = 500
 """Results per transaction: what a commit may have to wait for, about 10 ms."""
@@ -153,6 +154,37 @@ class Store:
     def _commit(self, writer: _Writer, change: Change) -> None:
         try:
             self._fenced(writer, writes.commit, change)
+        except IntegrityError as refused:
+            self._fenced(writer, writes.explain, change, refused)
+
+    async def commit_spooled(
+        self,
+        change: Change,
+        *,
+        sent: Sequence[Sent] = (),
+        in_hand: Collection[str] = (),
+        lease_until: datetime | None = None,
+    ) -> None:
+        """Commit a change that was spooled, with what became of its notices meanwhile.
+
+        `sent` were taken, `in_hand` are being sent until `lease_until`. Raises as `commit`; what a
+        later version of its incident has overtaken is there already.
+        """
+        direct = (tuple(sent), tuple(in_hand), lease_until or datetime.max.replace(tzinfo=UTC))
+        await self._in_writer(self._commit_spooled, change, direct)
+
+    def _commit_spooled(
+        self,
+        writer: _Writer,
+        change: Change,
+        direct: tuple[Sequence[Sent], Collection[str], datetime],
+    ) -> None:
+        def both(connection: Connection) -> None:
+            writes.commit_spooled(connection, change)
+            outbox.mark_direct(connection, *direct)
+
+        try:
+            self._fenced(writer, both)
         except IntegrityError as refused:
             self._fenced(writer, writes.explain, change, refused)
 

@@ -106,6 +106,21 @@ def commit(connection: Connection, change: Change) -> None:
         _write(connection, part)
 
 
+def commit_spooled(connection: Connection, change: Change) -> None:
+    """Write all of `change`, once, also where what came after it is there already."""
+    parts = change.parts()
+    moved = [part.incident for part in parts if part.incident is not None]
+    if not moved or not all(_has_passed(connection, incident) for incident in moved):
+        commit(connection, change)
+
+
+def _has_passed(connection: Connection, incident: Incident) -> bool:
+    """Whether the store has this version of an incident, or a later one."""
+    known = select(INCIDENT.c.version).where(INCIDENT.c.id == incident.id)
+    version = connection.execute(known).scalar()
+    return version is not None and version >= incident.version
+
+
 def _write(connection: Connection, change: Change) -> None:
     if change.incident is not None:
         _put_incident(connection, change.incident, change.was_version)

@@ -1,0 +1,46 @@
+"""One attempt at sending a notice, and when the next one is due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from monitor.channels.kind import ChannelKind, Means
+from monitor.model import Accepted, Channel, DeliveryError, Notice
+
+FIRST_PAUSE = 5.0
+LAST_PAUSE = 900.0
+"""Seconds between two attempts: the shortest, and the longest whoever asks for it."""
+
+_JITTER = 0.25
+
+
+async def attempt(
+    notice: Notice,
+    channel: Channel,
+    kinds: Mapping[str, ChannelKind],
+    means: Means,
+    seconds: float,
+) -> Accepted | DeliveryError:
+    """Send once within so many seconds, and turn whatever comes of it into an answer.
+
+    What a channel raises besides `DeliveryError` is a fault of ours, which may pass.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await kinds[channel.kind].send(notice, channel.options, means)
+    except DeliveryError as error:
+        return error
+    except TimeoutError:
+        return DeliveryError(f"no answer within {seconds:g} s")
+    except Exception as error:  # noqa: BLE001 - a fault in one channel must not end the others
+        return DeliveryError(f"{type(error).__name__}: {error}")
+
+
+def pause(attempts: int, wish: float | None, random: float) -> float:
+    """Seconds to the next attempt after `attempts` of them, heeding a receiver's wish."""
+    if wish is not None:
+        return min(max(wish, FIRST_PAUSE), LAST_PAUSE)
+    doublings = min(max(attempts - 1, 0), 10)
+    doubled = min(FIRST_PAUSE * (1 << doublings), LAST_PAUSE / (1 + _JITTER))
+    return doubled * (1 + _JITTER * random)
