@@ -195,6 +195,28 @@ def probe(
     raise typer.Exit(FINE if probing.passed(result) else NOT_WELL)
 
 
+@app.command("test-channel")
+def try_channel(
+    name: Annotated[str, typer.Argument(help="The channel, as the configuration names it.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Send a marked test and its end through one channel, and show the receiver's answers."""
+    from monitor.cli import trying  # noqa: PLC0415 - only this command needs it
+
+    loaded = _loaded(config)
+    try:
+        channel = trying.channel_named(loaded, name)
+    except LookupError as error:
+        _mistaken(str(error))
+    tries = asyncio.run(trying.tried(loaded, channel))
+    if as_json:
+        _print_json(trying.as_json(loaded, channel, tries))
+    else:
+        OUT.print(trying.text(loaded, channel, tries), markup=False)
+    raise typer.Exit(FINE if all(each.accepted for each in tries) else NOT_WELL)
+
+
 @app.command()
 def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Ask the running monitor how every service is; exit 1 unless all are well for certain."""
