@@ -59,7 +59,7 @@ class TestEveryoneInHours:
         text = "\n".join(message.lines)
         assert "Affected: all users." in text
         assert "seen from 3 locations (london, leeds, dublin)" in text
-        assert "Error: sign-in from london (5 targets): connect: [Errno 111]" in text
+        assert "Error: sign-in from leeds, london, dublin (5 targets): connect: [Errno 111]" in text
         assert "Respond by Mon 23 Nov 12:00" in text
         assert "http://monitor/incidents/1" in text
 

@@ -73,7 +73,7 @@ class TestTwoServicesBehindOneErp:
             "Incident #2": "http://monitor/incidents/2",
         }
         text = "\n".join(update.message.lines)
-        assert "Error: sign-in from london (5 targets): connect: [Errno 111]" in text
+        assert "Error: sign-in from leeds, london, dublin (5 targets): connect: [Errno 111]" in text
         assert "Also told of here: #1 Prospect 365 CRM is down for all users since 10:00" in text
         assert "http://monitor/incidents/2" in text
 

@@ -262,8 +262,8 @@ class TestPeopleOutside:
         assert actions(day, "status") == ["trigger", "update", "resolve"]
         assert day.headlines("status") == [
             "Prospect 365 CRM is down for all users since 02:00",
-            "Working again: Prospect 365 CRM is down for all users",
-            "Resolved: Prospect 365 CRM is down for all users",
+            "Working again: Prospect 365 CRM was down for all users",
+            "Resolved: Prospect 365 CRM was down for all users",
         ]
 
     def test_nothing_that_is_only_for_staff_leaves(self):
@@ -313,7 +313,7 @@ class TestCatchingUp:
         (notice,) = change.notices
         assert (notice.action, told_of(notice)) == (Action.TELL, None)
         assert notice.message.headline.startswith("pager could not be told from Tue 24 Nov 02:00")
-        assert "1 incidents, 0 still open" in notice.message.headline
+        assert "1 incident, 0 still open" in notice.message.headline
         assert notice.message.lines[0].startswith("#1 CRITICAL Prospect 365 CRM is down")
 
     def test_nobody_outside_gets_one_and_nobody_of_nothing(self):

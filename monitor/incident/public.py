@@ -20,10 +20,14 @@ def message(incident: Incident, action: Action) -> Message:
 
 def _headline(incident: Incident, action: Action) -> str:
     if action is Action.RESOLVE:
-        return f"Resolved: {incident.title}"
+        return f"Resolved: {_was(incident.title)}"
     if incident.watch_until is not None:
-        return f"Working again: {incident.title}"
+        return f"Working again: {_was(incident.title)}"
     return f"{incident.title} since {clock_time(incident.began.before)}"
+
+
+def _was(title: str) -> str:
+    return title.replace(" is down for ", " was down for ")
 
 
 def _text(incident: Incident, action: Action) -> str:

@@ -268,9 +268,10 @@ def caught_up_headline(
 ) -> str:
     """What a channel missed, in numbers."""
     still = sum(incident.resolved_at is None for incident in incidents)
+    number = "1 incident" if len(incidents) == 1 else f"{len(incidents)} incidents"
     return (
         f"{channel} could not be told from {moment(since)} until {moment(at)}: "
-        f"{len(incidents)} incidents, {still} still open. What was owed meanwhile is marked late"
+        f"{number}, {still} still open. What was owed meanwhile is marked late"
     )
 
 
@@ -346,23 +347,37 @@ def message(
         *story,
         f"Affected: {incident.scope}.",
         f"Began: {began_words(incident.began)}.",
-        f"How we know: {incident.known_by}",
-        *(_error_line(error) for error in incident.errors[:_ERRORS_TOLD]),
+        *(_known_lines(incident, runbooks, beside) if action in _STILL_OPEN else ()),
+        *(f"{name}: {link}" for name, link in links.items()),
     ]
-    more = len(incident.errors) - _ERRORS_TOLD
+    about = incident if shared else None
+    return Message(headline, tuple(lines), of or incident, dict(links), about)
+
+
+_STILL_OPEN = frozenset({Action.TRIGGER, Action.UPDATE})
+"""What asks something of its reader: he is told all that is known."""
+
+
+def _known_lines(
+    incident: Incident, runbooks: Sequence[str], beside: Sequence[Incident]
+) -> list[str]:
+    """How it is known, the errors, what else is told of here, and by when somebody must answer."""
+    errors = _error_lines(incident.errors)
+    lines = [f"How we know: {incident.known_by}", *errors[:_ERRORS_TOLD]]
+    more = len(errors) - _ERRORS_TOLD
     lines += [f"... and {more} more kinds of error."] if more > 0 else []
     lines += [_beside_line(other) for other in beside]
     lines += [f"Runbook: {runbook}" for runbook in runbooks]
-    if incident.respond_by is not None:
+    if incident.respond_by is not None and incident.acknowledged_at is None:
         lines.append(f"Respond by {moment(incident.respond_by)}.")
-    lines += [f"{name}: {link}" for name, link in links.items()]
-    about = incident if shared else None
-    return Message(headline, tuple(lines), of or incident, dict(links), about)
+    return lines
 
 
 def _headline(incident: Incident, action: Action, text: str, lead: str = "") -> str:
     critical = "CRITICAL " if incident.priority is Priority.CRITICAL else ""
     since = f"since {clock_time(incident.began.before)}"
+    if action is Action.UPDATE and incident.watch_until is not None:
+        return f"RECOVERED {incident.title}: {text}"
     return {
         Action.TRIGGER: f"{critical}{lead}{incident.title} {since}",
         Action.UPDATE: f"{critical}{incident.title} {since}: {text}",
@@ -395,6 +410,16 @@ def _beside_line(other: Incident) -> str:
     return f"{line}." if due is None else f"{line}. Respond by {moment(due)}."
 
 
-def _error_line(error: ErrorSeen) -> str:
-    often = f" ({error.count} targets)" if error.count > 1 else f" ({error.target})"
-    return f"Error: {error.check} from {error.vantage}{often}: {error.kind}: {error.message}"
+def _error_lines(errors: Sequence[ErrorSeen]) -> list[str]:
+    """The errors verbatim, those that are the same from several places in one line."""
+    seen: dict[tuple[str, str, str], list[ErrorSeen]] = {}
+    for error in errors:
+        seen.setdefault((error.check, error.kind, error.message), []).append(error)
+    return [_error_line(same) for same in seen.values()]
+
+
+def _error_line(same: Sequence[ErrorSeen]) -> str:
+    first, most = same[0], max(error.count for error in same)
+    often = f" ({most} targets)" if most > 1 else f" ({first.target})"
+    places = ", ".join(dict.fromkeys(error.vantage for error in same))
+    return f"Error: {first.check} from {places}{often}: {first.kind}: {first.message}"
