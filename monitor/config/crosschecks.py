@@ -7,8 +7,10 @@ was valid: one mistake is told once.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import httpx
 from sqlalchemy.engine import make_url
@@ -16,7 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from monitor.config import dates
 from monitor.config.addresses import EVERYWHERE, url_mistake
-from monitor.config.case import Case, check_inherited, check_url, near_words
+from monitor.config.case import Case, check_host, check_inherited, check_url, near_words
 from monitor.config.checks import SHARED_TARGET, check_controls, check_service
 from monitor.config.mistakes import Path
 from monitor.config.reading import may_be_none
@@ -24,6 +26,7 @@ from monitor.config.shape import TENANT_KEYS
 from monitor.config.tree import Node, at, walk
 from monitor.config.variables import Substituted
 from monitor.model import STAFF, Role, Rules
+from monitor.net.secret import Secret
 
 SENSITIVE_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"}
@@ -211,12 +214,21 @@ def _channels(case: Case) -> None:
                 ("channels", name, "roles"),
                 "reporter stands alone: customers are told through a channel of its own",
             )
-        url = getattr(channel.options, "url", None)
-        if url is not None:
-            check_url(url, ("channels", name, "url"), case)
+        _channel_addresses(name, channel.options, case)
     served = {role for channel in channels.values() for role in channel.own.roles}
     for role in STAFF:
         if role not in served:
             case.findings.add(
                 ("channels",), f"nobody is told as {role}: add `{role}` to the roles of a channel"
             )
+
+
+def _channel_addresses(name: str, options: Any, case: Case) -> None:
+    """Note where a channel would be sent that may not be contacted."""
+    for each in dataclasses.fields(options):
+        value = getattr(options, each.name)
+        path = ("channels", name, each.name)
+        if each.name == "host":
+            check_host(value, path, case)
+        elif value and (each.name == "url" or each.name.endswith("_url")):
+            check_url(value.reveal() if isinstance(value, Secret) else value, path, case)
