@@ -7,7 +7,7 @@ and a `SendFn`, and a line here.
 
 from __future__ import annotations
 
-from monitor.channels import log, mail, slack, webhook
+from monitor.channels import apprise, log, mail, slack, teams, webhook
 from monitor.channels.kind import ChannelKind, Means, RefreshFn, SendFn
 
 __all__ = ["CHANNELS", "ChannelKind", "Means", "RefreshFn", "SendFn"]
@@ -16,5 +16,7 @@ CHANNELS: dict[str, ChannelKind] = {
     "webhook": ChannelKind(webhook.WebhookOptions, webhook.send, idempotent=True),
     "mail": ChannelKind(mail.MailOptions, mail.send, idempotent=False),
     "slack": ChannelKind(slack.SlackOptions, slack.send, idempotent=False),
+    "teams": ChannelKind(teams.TeamsOptions, teams.send, idempotent=False, certain=False),
+    "apprise": ChannelKind(apprise.AppriseOptions, apprise.send, idempotent=False, certain=False),
     "log": ChannelKind(log.LogOptions, log.send, idempotent=False),
 }

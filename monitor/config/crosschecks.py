@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import httpx
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from monitor.channels import CHANNELS
 from monitor.config import dates
 from monitor.config.addresses import EVERYWHERE, url_mistake
 from monitor.config.case import Case, check_host, check_inherited, check_url, near_words
@@ -221,6 +222,19 @@ def _channels(case: Case) -> None:
             case.findings.add(
                 ("channels",), f"nobody is told as {role}: add `{role}` to the roles of a channel"
             )
+    _certainty(channels, case)
+
+
+def _certainty(channels: Mapping[str, Any], case: Case) -> None:
+    """On call is reached by at least one channel of which accepted means shown."""
+    kinds = {each.kind for each in channels.values() if Role.ON_CALL in each.own.roles}
+    if kinds and not any(CHANNELS[kind].certain for kind in kinds):
+        named = " and ".join(sorted(kinds))
+        case.findings.add(
+            ("channels",),
+            f"on_call is told by {named} alone, which accepts what it may never show: "
+            "add `on_call` to the roles of a channel of another kind",
+        )
 
 
 def _channel_addresses(name: str, options: Any, case: Case) -> None:
