@@ -194,6 +194,33 @@ async def test_a_change_that_may_work_later_is_tried_again_before_anything_is_po
     assert slack.messages[0].replies == []
 
 
+@pytest.mark.parametrize("name", ["INC0012345", "a.b@example.com", "1906679640", ""])
+async def test_a_name_that_another_receiver_gave_is_no_message_of_ours(name):
+    async with slacking() as (slack, send):
+        await send(notice(incident(), action=Action.RESOLVE, seq=2), Accepted(name))
+    assert slack.calls == ["chat.postMessage"]
+    assert len(slack.messages) == 1
+
+
+async def test_where_slack_does_not_take_the_blocks_the_text_is_posted_and_changed():
+    async with slacking() as (slack, send):
+        slack.takes_blocks = False
+        known = await send(notice(incident()))
+        await send(notice(incident(), action=Action.RESOLVE, seq=2), known)
+    (message,) = slack.messages
+    (reply,) = message.replies
+    assert message.text == reply.text
+    assert message.text.startswith(f"{GREEN} CRITICAL: CRM is down")
+    assert message.blocks == reply.blocks == []
+
+
+async def test_where_a_webhook_does_not_take_the_blocks_the_text_is_posted():
+    async with slacking(hook=True) as (slack, send):
+        slack.takes_blocks = False
+        await send(notice(incident()))
+    assert [message.blocks for message in slack.messages] == [[]]
+
+
 # --------------------------------------------------------------------------- repetitions
 
 
@@ -283,7 +310,7 @@ async def test_a_strange_list_of_messages_holds_nothing(body):
 
 @pytest.mark.parametrize("code", sorted(PERMANENT - {"cannot_reply_to_message"}))
 async def test_what_only_a_person_can_mend_is_permanent(code):
-    error = await refusal(chat_postMessage=[error_said(code)])
+    error = await refusal(chat_postMessage=[error_said(code)] * 2)
     assert error.permanent
     assert str(error) == f"Slack answered {code}"
 

@@ -8,7 +8,8 @@ too. What is about no alert is a message of its own.
 Slack knows no idempotency. A bot puts the notice's key into the metadata of its message, and where
 an earlier attempt may have arrived it looks for that first, in the thread or since the notice was
 written. The order of a send makes the rest safe: the first message is changed, which may be done
-twice, and then the notice is posted, which is the last thing.
+twice, and then the notice is posted, which is the last thing. Where Slack does not take the blocks
+of a message, it is posted without them: a notice is not lost for its looks.
 
 Errors of the Web API come with status 200. Those named in PERMANENT stay what they are until a
 person changes something; all others may pass, as do those that Slack adds to its list one day. What
@@ -23,7 +24,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
+
+import httpx
 
 from monitor.channels import http
 from monitor.channels.kind import Means
@@ -100,6 +104,9 @@ _NO_THREAD = frozenset(
 )
 """Errors that are about the thread alone: the channel may still take the message."""
 
+_ABOUT_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
+
+_TS = re.compile(r"[0-9]{1,12}\.[0-9]{6}")
 _CHANNEL = re.compile(r"[CGD][A-Z0-9]{8,}")
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 _METADATA = "monitor_notice"
@@ -150,7 +157,7 @@ async def send(notice: Notice, options: SlackOptions, means: Means) -> Accepted:
     if options.webhook_url is not None:
         return await _posted_by_webhook(notice, options, options.webhook_url, means.net, now)
     bot = _Bot(options, means.net)
-    root = None if notice.action is Action.TELL or means.known is None else means.known.remote_id
+    root = _root(notice, means.known)
     if notice.attempts > 1:
         there = await _found(bot, notice, root)
         if there is not None:
@@ -160,19 +167,43 @@ async def send(notice: Notice, options: SlackOptions, means: Means) -> Accepted:
     return Accepted(await _posted_into_thread(bot, notice, root, now))
 
 
+def _root(notice: Notice, known: Accepted | None) -> str | None:
+    """The first message of the alert; None where there is none, or another receiver has it."""
+    if notice.action is Action.TELL or known is None or known.remote_id is None:
+        return None
+    return known.remote_id if _TS.fullmatch(known.remote_id) else None
+
+
 async def _posted_by_webhook(
     notice: Notice, options: SlackOptions, url: Secret, net: Net, now: datetime
 ) -> Accepted:
     said = {**message_of(notice, now), "unfurl_links": False, "link_names": False}
-    await http.ask(
+    answer = await _asked_by_webhook(said, options, url, net)
+    if not answer.is_success and answer.text.strip() in _ABOUT_BLOCKS:
+        answer = await _asked_by_webhook(_without_blocks(said), options, url, net)
+    if not answer.is_success:
+        raise http.refusal(answer, net)
+    return Accepted()
+
+
+async def _asked_by_webhook(
+    said: Mapping[str, Any], options: SlackOptions, url: Secret, net: Net
+) -> httpx.Response:
+    """The answer of a webhook, also where it is 400. Raises DeliveryError."""
+    return await http.ask(
         net,
         "POST",
         url.reveal(),
         timeout=options.timeout,
         headers=_JSON,
         body=json.dumps(said).encode(),
+        answers={HTTPStatus.BAD_REQUEST},
     )
-    return Accepted()
+
+
+def _without_blocks(said: Mapping[str, Any]) -> dict[str, Any]:
+    """A message of text only; no blocks at all take away those that were there."""
+    return {**said, "blocks": []}
 
 
 async def _posted_into_thread(bot: _Bot, notice: Notice, root: str, now: datetime) -> str | None:
@@ -237,12 +268,12 @@ class _Bot:
         }
         if thread is not None:
             said |= {"thread_ts": thread, "reply_broadcast": seen_by_all}
-        return http.name_in((await self._call("chat.postMessage", said)).get("ts"))
+        return http.name_in((await self._say("chat.postMessage", said)).get("ts"))
 
     async def change(self, ts: str, message: Posted) -> None:
         """Put a message in place of one of ours."""
         said = {"channel": self.options.channel, "ts": ts, **message, "parse": "none"}
-        await self._call("chat.update", {**said, "link_names": False})
+        await self._say("chat.update", {**said, "link_names": False})
 
     async def find(self, notice: Notice, method: str, where: Mapping[str, str]) -> str | None:
         """What Slack calls a notice among the messages of a channel or thread, None: not there."""
@@ -262,6 +293,14 @@ class _Bot:
                 break
             asked = {**asked, "cursor": cursor}
         return None
+
+    async def _say(self, method: str, said: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return await self._call(method, said)
+        except _SlackError as error:
+            if error.code not in _ABOUT_BLOCKS:
+                raise
+        return await self._call(method, _without_blocks(said))
 
     async def _call(
         self,

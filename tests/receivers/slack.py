@@ -79,6 +79,7 @@ class Slack:
     calls: list[str] = field(default_factory=list)
     pages_of: int = 1000
     may_look: bool = True
+    takes_blocks: bool = True
 
     @property
     def hook(self) -> str:
@@ -158,6 +159,7 @@ class Slack:
         if message is None:
             raise Refused("message_not_found")
         check(said)
+        self._refuse_blocks(said)
         message.text, message.blocks = said["text"], said["blocks"]
         return {"channel": CHANNEL, "ts": message.ts, "text": message.text}
 
@@ -183,11 +185,16 @@ class Slack:
         more = str(end) if end < len(messages) else ""
         return {"messages": shown, "response_metadata": {"next_cursor": more}}
 
+    def _refuse_blocks(self, said: dict[str, Any]) -> None:
+        if said.get("blocks") and not self.takes_blocks:
+            raise Refused("invalid_blocks")
+
     def message(self, ts: str) -> Message | None:
         return next((each for each in self.messages if each.ts == ts), None)
 
     def _keep(self, said: dict[str, Any], where: list[Message]) -> Message:
         check(said)
+        self._refuse_blocks(said)
         count = sum(1 + len(each.replies) for each in self.messages)
         message = Message(
             f"1906679640.{count + 1:06}",
