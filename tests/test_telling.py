@@ -128,7 +128,10 @@ def test_lines_that_fit_are_all_kept():
 
 def test_what_is_least_needed_is_left_out_first():
     about = incident(errors=tuple(replace(incident().errors[0], message=f"e{n}") for n in range(4)))
-    written = wording.message(about, Action.TRIGGER, "It is down.", {}, story=("a", "b"))
+    links = {"Incident": "http://x.example/1"}
+    written = wording.message(
+        about, Action.TRIGGER, "It is down.", links, ("http://x.example/runbook",), story=("a", "b")
+    )
     error = "Error: sign-in from leeds (4 targets): status: e"
     needed = [
         "It is down.",
@@ -137,6 +140,7 @@ def test_what_is_least_needed_is_left_out_first():
         "How we know: ",
         f"{error}0",
         "Respond by ",
+        "Runbook: ",
     ]
     for size in range(len(written.lines) + 1):
         *kept, last = fitted(written.lines, lambda some, size=size: len(some) <= size + 1)
@@ -144,8 +148,8 @@ def test_what_is_least_needed_is_left_out_first():
             assert last == f"\u2026 and {len(written.lines) - len(kept)} more lines"
         if size == len(needed):
             assert all(map(str.startswith, kept, needed))
-        if size == len(needed) + 2:
-            assert {"a", "b"} <= set(kept)
+        if size == len(needed) + 3:
+            assert {"a", "b", "Incident: http://x.example/1"} <= set(kept)
             assert f"{error}1" not in kept
 
 

@@ -20,7 +20,14 @@ LATE_AFTER = 120.0
 _CUT = "\u2026"
 _JOINER = "\u200d"
 _ERROR = "Error: "
-_NEEDED = ("Respond by ", "Affected: ", "Began: ", "How we know: ", "Also told of here: ")
+_NEEDED = (
+    "Respond by ",
+    "Affected: ",
+    "Began: ",
+    "How we know: ",
+    "Also told of here: ",
+    "Runbook: ",
+)
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -111,7 +118,8 @@ def _rank(line: str) -> int:
 def _only(said: Sequence[str], places: Sequence[int]) -> tuple[str, ...]:
     kept = tuple(said[at] for at in sorted(places))
     missing = len(said) - len(kept)
-    return (*kept, f"{_CUT} and {missing} more lines") if missing else kept
+    more = f"{_CUT} and {missing} more line{'s' if missing > 1 else ''}"
+    return (*kept, more) if missing else kept
 
 
 def text(notice: Notice, now: datetime) -> str:
