@@ -56,7 +56,7 @@ async def mailing(*, watch=None, tls=None, implicit=False, users=None, answers=N
     net = network(watch or Watch())
     async with mail_server(tls=tls, implicit=implicit, users=users, answers=answers) as server:
         given = {"host": "127.0.0.1", "sender": "monitor@example.com", "to": (ANN,)}
-        given |= {"port": server.port, "security": Security.NONE, "timeout": 5.0} | options
+        given |= {"port": server.port, "security": Security.NONE, "timeout": 30.0} | options
         made = MailOptions(**given)
         yield server, lambda said: CHANNELS["mail"].send(said, made, Means(net))
     await net.aclose()
@@ -374,7 +374,7 @@ async def test_a_connection_that_is_cut_may_pass(tls, ca_file, step):
 
 @pytest.mark.parametrize("step", ["CONNECT", "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA"])
 async def test_a_server_that_hangs_is_left_after_the_timeout_and_may_pass(tls, ca_file, step):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         error = await refusal(timeout=0.3, **answering(tls, ca_file, step, HANG))
     assert not error.permanent
     assert str(error) == "no answer within 0.3 s"
@@ -389,6 +389,12 @@ async def test_an_answer_that_is_lost_may_pass_and_the_repetition_has_the_same_i
     assert not caught.value.permanent
     first, second = server.mails
     assert first.message["Message-ID"] == second.message["Message-ID"]
+
+
+async def test_a_server_that_speaks_something_else_may_pass():
+    error = await refusal(answers={"CONNECT": "SSH-2.0-OpenSSH"})
+    assert not error.permanent
+    assert str(error).startswith("the server speaks no SMTP: ")
 
 
 @pytest.mark.parametrize("said", ["421 closing", "500 what", CUT])

@@ -305,7 +305,9 @@ async def _take_leave(server: aiosmtplib.SMTP) -> None:
 
 
 def _reason(answer: _Answer, net: Net) -> str:
-    return f"the server answered {answer[0]}: {_excerpt(answer[1], net)}"
+    code, words = answer
+    said = f"the server answered {code}" if code > 0 else "the server speaks no SMTP"
+    return f"{said}: {_excerpt(words, net)}"
 
 
 def _excerpt(remote: str, net: Net) -> str:
