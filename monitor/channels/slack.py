@@ -202,8 +202,9 @@ async def _asked_by_webhook(
 
 
 def _without_blocks(said: Mapping[str, Any]) -> dict[str, Any]:
-    """A message of text only; no blocks at all take away those that were there."""
-    return {**said, "blocks": []}
+    """A message of text only; one that is changed loses the blocks it had."""
+    text_only = {key: value for key, value in said.items() if key != "blocks"}
+    return {**text_only, "blocks": []} if "ts" in said else text_only
 
 
 async def _posted_into_thread(bot: _Bot, notice: Notice, root: str, now: datetime) -> str | None:

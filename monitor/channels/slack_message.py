@@ -71,7 +71,7 @@ def _marked_up(line: str) -> str:
     if line.startswith("Error: ") and "`" not in line:
         return f"`{text}`"
     if line.startswith(_RUNBOOK):
-        return f"Runbook: <{text.removeprefix('Runbook: ')}>"
+        return f"Runbook: <{text.removeprefix('Runbook: ').replace('|', '%7C')}>"
     return text
 
 
