@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.channels.telling import cut, cut_bytes, headline, late_by, text
+from monitor.channels.telling import (
+    complete,
+    cut,
+    cut_bytes,
+    fitted,
+    headline,
+    late_by,
+    one_line,
+    prose,
+    text,
+)
+from monitor.incident import wording
+from monitor.model import Action, Message
 from tests.outbox_fixtures import START, incident, notice
 
 
@@ -69,3 +82,78 @@ def test_a_cut_text_fits_and_begins_as_the_whole(said, limit):
 
 def _bytes(said):
     return len(said.encode(errors="replace"))
+
+
+# --------------------------------------------------------------------------- lines
+
+
+def told(*lines, **links):
+    said = notice(incident())
+    return replace(said, message=Message("It is down", lines, None, links))
+
+
+def test_links_are_among_the_lines_once():
+    said = told("Began 02:13.", "Incident: http://x.example/1", Incident="http://x.example/1")
+    assert prose(said) == ("Began 02:13.",)
+    assert complete(said) == ("Began 02:13.", "Incident: http://x.example/1")
+
+
+def test_a_link_no_line_names_is_added():
+    assert complete(told("Seen.", Status="http://x.example/r")) == (
+        "Seen.",
+        "Status: http://x.example/r",
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "became"),
+    [
+        ("a\r\nb\tc\x00", "a??b?c?"),
+        ("\ud800 \u2028\u2029\u0085", "? ???"),
+        ("\u202egnihtyna\u202c", "?gnihtyna?"),
+        (
+            "caf\u00e9 e\u0301 \U0001f469\u200d\U0001f680",
+            "caf\u00e9 e\u0301 \U0001f469\u200d\U0001f680",
+        ),
+    ],
+)
+def test_what_is_no_character_to_read_is_shown_as_such(said, became):
+    assert one_line(said) == became
+
+
+def test_lines_that_fit_are_all_kept():
+    assert fitted(("a", "b"), lambda _: True) == ("a", "b")
+    assert fitted((), lambda _: True) == ()
+
+
+def test_what_is_least_needed_is_left_out_first():
+    about = incident(errors=tuple(replace(incident().errors[0], message=f"e{n}") for n in range(4)))
+    links = {"Incident": "http://x.example/1"}
+    written = wording.message(
+        about, Action.TRIGGER, "It is down.", links, ("http://x.example/runbook",), story=("a", "b")
+    )
+    error = "Error: sign-in from leeds (4 targets): status: e"
+    needed = [
+        "It is down.",
+        "Affected: all users.",
+        "Began: ",
+        "How we know: ",
+        f"{error}0",
+        "Respond by ",
+        "Runbook: ",
+    ]
+    for size in range(len(written.lines) + 1):
+        *kept, last = fitted(written.lines, lambda some, size=size: len(some) <= size + 1)
+        if size < len(written.lines) - 1:
+            assert last == f"\u2026 and {len(written.lines) - len(kept)} more lines"
+        if size == len(needed):
+            assert all(map(str.startswith, kept, needed))
+        if size == len(needed) + 3:
+            assert {"a", "b", "Incident: http://x.example/1"} <= set(kept)
+            assert f"{error}1" not in kept
+
+
+def test_lines_keep_their_order():
+    lines = tuple(f"line {n}" for n in range(50))
+    *kept, _ = fitted(lines, lambda some: len(some) < 20)
+    assert kept == sorted(kept, key=lines.index)

@@ -7,7 +7,7 @@ and a `SendFn`, and a line here.
 
 from __future__ import annotations
 
-from monitor.channels import alertmanager, log, pagerduty, webhook
+from monitor.channels import alertmanager, apprise, log, mail, pagerduty, slack, teams, webhook
 from monitor.channels.kind import ChannelKind, Means, RefreshFn, SendFn
 
 __all__ = ["CHANNELS", "ChannelKind", "Means", "RefreshFn", "SendFn"]
@@ -21,5 +21,9 @@ CHANNELS: dict[str, ChannelKind] = {
         idempotent=True,
         refresh=alertmanager.refresh,
     ),
+    "mail": ChannelKind(mail.MailOptions, mail.send, idempotent=False),
+    "slack": ChannelKind(slack.SlackOptions, slack.send, idempotent=False),
+    "teams": ChannelKind(teams.TeamsOptions, teams.send, idempotent=False, certain=False),
+    "apprise": ChannelKind(apprise.AppriseOptions, apprise.send, idempotent=False, certain=False),
     "log": ChannelKind(log.LogOptions, log.send, idempotent=False),
 }

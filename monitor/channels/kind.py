@@ -46,10 +46,13 @@ class ChannelKind:
     """A kind of channel: the frozen dataclass of its options, and its function.
 
     `idempotent` says that a receiver can tell a notice sent again from a new one before it acts.
-    `refresh` is for receivers that forget an alert which is not told of again and again.
+    `refresh` is for receivers that forget an alert which is not told of again and again. `certain`
+    says that what is accepted is also shown: where it is not, no channel of the kind may be all
+    that reaches on call.
     """
 
     options: type
     send: SendFn
     idempotent: bool
     refresh: RefreshFn | None = None
+    certain: bool = True

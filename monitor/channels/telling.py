@@ -2,12 +2,14 @@
 
 A notice that leaves long after it was due says so, first of all: who reads it must not take it for
 news. Texts are cut by whole characters, what a reader sees as one: no base letter loses its accent
-and no emoji falls apart.
+and no emoji falls apart. Where not all lines fit, those least needed at 3 a.m. are left out first:
+what the incident's page also shows, and of the errors all but the first.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from monitor.model import Notice
@@ -17,6 +19,16 @@ LATE_AFTER = 120.0
 
 _CUT = "\u2026"
 _JOINER = "\u200d"
+_ERROR = "Error: "
+_NEEDED = (
+    "Respond by ",
+    "Affected: ",
+    "Began: ",
+    "How we know: ",
+    "Also told of here: ",
+    "Runbook: ",
+)
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def late_by(notice: Notice, now: datetime) -> float | None:
@@ -41,6 +53,60 @@ def late_words(seconds: float) -> str:
 def lines(notice: Notice) -> tuple[str, ...]:
     """Everything after the first line."""
     return notice.message.lines
+
+
+def prose(notice: Notice) -> tuple[str, ...]:
+    """The lines without those that are only a link, for where links are shown in their own way."""
+    links = set(_link_lines(notice))
+    return tuple(line for line in lines(notice) if line not in links)
+
+
+def complete(notice: Notice) -> tuple[str, ...]:
+    """The lines, with every link among them, for where a link is text."""
+    return (*prose(notice), *_link_lines(notice))
+
+
+def _link_lines(notice: Notice) -> tuple[str, ...]:
+    return tuple(f"{name}: {link}" for name, link in notice.message.links.items())
+
+
+def one_line(said: str) -> str:
+    """`said` without what is no character to read: breaks, controls, half of a surrogate pair."""
+    return "".join("?" if _unreadable(each) else each for each in said)
+
+
+def _unreadable(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind in {"Cc", "Cs", "Zl", "Zp"} or character in _REORDERING
+
+
+def fitted(said: Sequence[str], fits: Callable[[Sequence[str]], bool]) -> tuple[str, ...]:
+    """As many of the lines as fit, in their order; a last one says how many were left out."""
+    errors = [at for at, line in enumerate(said) if line.startswith(_ERROR)]
+    needed = {0, *errors[:1]}
+    order = sorted(range(len(said)), key=lambda at: (at not in needed, _rank(said[at]), at))
+    low, high = 0, len(said)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(_only(said, order[:middle])):
+            low = middle
+        else:
+            high = middle - 1
+    return _only(said, order[:low])
+
+
+def _rank(line: str) -> int:
+    """How soon a line may be left out, the lowest last."""
+    if line.startswith(_NEEDED):
+        return 0
+    return 2 if line.startswith(_ERROR) else 1
+
+
+def _only(said: Sequence[str], places: Sequence[int]) -> tuple[str, ...]:
+    kept = tuple(said[at] for at in sorted(places))
+    missing = len(said) - len(kept)
+    more = f"{_CUT} and {missing} more line{'s' if missing > 1 else ''}"
+    return (*kept, more) if missing else kept
 
 
 def text(notice: Notice, now: datetime) -> str:

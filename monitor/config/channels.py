@@ -6,13 +6,16 @@ once: one that is called in later, or stands in for another, is a promise to nob
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 
-from monitor.config.case import Case, check_url, near_words
+from monitor.channels import CHANNELS
+from monitor.config.case import Case, check_host, check_url, near_words
 from monitor.config.kinds import Kinded
 from monitor.config.mistakes import Path
 from monitor.config.tree import at
 from monitor.model import OUTSIDERS, STAFF, Channel, Priority, Role
+from monitor.net.secret import Secret
 
 
 def check_channels(case: Case) -> None:
@@ -26,7 +29,7 @@ def check_channels(case: Case) -> None:
         _names(channel, path, case)
         _turn(name, channel, channels, case)
         _addresses(channel, path, case)
-    for message in _untold(channels, case):
+    for message in (*_untold(channels, case), *_uncertain(channels)):
         case.findings.add(("channels",), message)
 
 
@@ -47,15 +50,25 @@ def _roles(channel: Kinded, path: Path, case: Case) -> None:
 
 
 def _addresses(channel: Kinded, path: Path, case: Case) -> None:
-    url = getattr(channel.options, "url", None)
-    if url is not None:
-        check_url(url, (*path, "url"), case)
-    urls = getattr(channel.options, "urls", None)
-    if urls == ():
-        case.findings.add((*path, "urls"), "is empty: name every peer")
-    for place, each in enumerate(urls or ()):
+    """Note where a channel would be sent that may not be contacted."""
+    for each in dataclasses.fields(channel.options):
+        value = getattr(channel.options, each.name)
+        place = (*path, each.name)
+        if each.name == "host":
+            check_host(value, place, case)
+        elif each.name == "urls":
+            _peers(value, place, case)
+        elif value and (each.name == "url" or each.name.endswith("_url")):
+            check_url(value.reveal() if isinstance(value, Secret) else value, place, case)
+
+
+def _peers(urls: tuple[str | Secret, ...], path: Path, case: Case) -> None:
+    """Addresses of one receiver; those that are secret are not ours to contact."""
+    if not urls:
+        case.findings.add(path, "is empty: name every peer")
+    for place, each in enumerate(urls):
         if isinstance(each, str):
-            check_url(each, (*path, "urls", place), case)
+            check_url(each, (*path, place), case)
 
 
 def _names(channel: Kinded, path: Path, case: Case) -> None:
@@ -111,6 +124,17 @@ def _untold(channels: Mapping[str, Kinded], case: Case) -> Iterable[str]:
                 f"nobody is told as {role} at once of {', '.join(missed)}: give a channel with "
                 "that role no `after`, `stands_in_for` or `tenants`, or more services or priorities"
             )
+
+
+def _uncertain(channels: Mapping[str, Kinded]) -> Iterable[str]:
+    """On call is reached by at least one channel of which accepted means shown."""
+    kinds = {each.kind for each in channels.values() if Role.ON_CALL in each.own.roles}
+    if kinds and not any(CHANNELS[kind].certain for kind in kinds):
+        named = " and ".join(sorted(kinds))
+        yield (
+            f"on_call is told by {named} alone, which accepts what it may never show: "
+            "add `on_call` to the roles of a channel of another kind"
+        )
 
 
 def _missed(channels: Collection[Channel], services: Iterable[str]) -> list[str]:

@@ -3,11 +3,12 @@
 `Net` holds what exchanges share: the resolver with its kept answers, one TLS context per setting,
 the limits, and what may be contacted. Every exchange is one or more hops (`hop.py`) under one
 deadline; nothing is kept open between exchanges, and nothing is tried twice. What speaks no HTTP
-gets a `Connection` or sends a datagram, under the same limits.
+gets a `Connection`, a socket, or sends a datagram, under the same limits.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from ssl import SSLContext
@@ -28,8 +29,9 @@ from monitor.net.progress import Progress
 from monitor.net.redaction import Redactor
 from monitor.net.redirects import is_redirect, next_request, origin
 from monitor.net.resolver import Resolver
-from monitor.net.tls import context_for
+from monitor.net.tls import TlsSettings, context_for
 from monitor.net.trace import Phase, Trace
+from monitor.net.wire import reached
 
 _CHANNEL_HEADERS = {
     "accept-encoding": "identity",
@@ -144,6 +146,21 @@ class Net:
             address = await vetted(self._place(vantage), host, port, progress, wishes)
             progress.enter(Phase.PROCESSING)
             return await asked_by_datagram(address, port, source, payload, belongs)
+
+    async def connected_socket(self, host: str, port: int, *, deadline: float) -> socket.socket:
+        """Connect to a vetted address of a host, for a library that speaks by itself.
+
+        The socket does not block, and is the caller's to close. `deadline` is the seconds allowed
+        for the connection. Raises as `exchange` does.
+        """
+        async with _Attempt(self, Trace(), deadline) as progress:
+            address = await vetted(self._place(None), host, port, progress, _DEFAULT_WISHES)
+            progress.enter(Phase.CONNECT, self.limits.connect)
+            return await reached(address, port, None)
+
+    def tls_context(self, settings: TlsSettings) -> SSLContext:
+        """Return the TLS context of these settings. Raises Unable where a file cannot be used."""
+        return self._contexts[settings, ()]
 
     def nameserver(self) -> tuple[str, int]:
         """Return the address and port of the server that this host asks first for names.

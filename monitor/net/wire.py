@@ -42,15 +42,8 @@ async def connected(address: str, port: int, source: str | None) -> Wire:
 
     Raises Failure(CONNECT) with the operating system's own words.
     """
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = await reached(address, port, source)
     try:
-        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    except OSError as error:
-        raise _unconnected(f"no socket for {address}", error) from error
-    try:
-        if source is not None:
-            _bind(sock, source)
-        await _reach(sock, address, port)
         loop = asyncio.get_running_loop()
         _, wire = await loop.create_connection(Wire, sock=sock)
     except OSError as error:
@@ -60,6 +53,26 @@ async def connected(address: str, port: int, source: str | None) -> Wire:
         sock.close()
         raise
     return wire
+
+
+async def reached(address: str, port: int, source: str | None) -> socket.socket:
+    """As `connected`, but return the bare socket, which does not block."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    except OSError as error:
+        raise _unconnected(f"no socket for {address}", error) from error
+    try:
+        if source is not None:
+            _bind(sock, source)
+        await _reach(sock, address, port)
+    except OSError as error:
+        sock.close()
+        raise _unconnected(f"{address} port {port}", error) from error
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 async def _reach(sock: socket.socket, address: str, port: int) -> None:
