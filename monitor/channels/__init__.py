@@ -7,12 +7,15 @@ and a `SendFn`, and a line here.
 
 from __future__ import annotations
 
-from monitor.channels import log, webhook
+from monitor.channels import github, jira, log, webhook, zendesk
 from monitor.channels.kind import ChannelKind, Means, RefreshFn, SendFn
 
 __all__ = ["CHANNELS", "ChannelKind", "Means", "RefreshFn", "SendFn"]
 
 CHANNELS: dict[str, ChannelKind] = {
     "webhook": ChannelKind(webhook.WebhookOptions, webhook.send, idempotent=True),
+    "jira": ChannelKind(jira.JiraOptions, jira.send, idempotent=False),
+    "zendesk": ChannelKind(zendesk.ZendeskOptions, zendesk.send, idempotent=False),
+    "github": ChannelKind(github.GithubOptions, github.send, idempotent=False),
     "log": ChannelKind(log.LogOptions, log.send, idempotent=False),
 }
