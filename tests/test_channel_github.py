@@ -24,6 +24,7 @@ from tests.ticket_fixtures import (
     HOSTILE,
     alarm,
     desk_of,
+    documented,
     life,
     refusal,
     saying,
@@ -413,3 +414,9 @@ async def test_no_error_shows_the_token(status):
 def test_a_repository_is_an_owner_and_a_name(name):
     with pytest.raises(ValueError, match="write owner/name"):
         GithubOptions(name, SECRET)
+
+
+def test_the_documented_example_is_read(tmp_path):
+    channel = documented("github", tmp_path)
+    assert channel.kind == "github"
+    assert channel.options == GithubOptions("acme/operations", SECRET, ("outage",), "acknowledged")

@@ -22,6 +22,7 @@ from tests.ticket_fixtures import (
     HOSTILE,
     alarm,
     desk_of,
+    documented,
     life,
     refusal,
     saying,
@@ -382,3 +383,17 @@ async def test_no_error_shows_the_token():
     assert SECRET.reveal() not in str(error)
     assert sent.split()[1] not in str(error)
     assert SECRET.reveal() not in repr(desk.options)
+
+
+def test_the_documented_example_is_read(tmp_path):
+    channel = documented("jira", tmp_path)
+    assert channel.kind == "jira"
+    assert channel.options == JiraOptions(
+        "https://acme.example.com",
+        "monitor@acme.example.com",
+        SECRET,
+        "OPS",
+        "Incident",
+        JiraPriorities("Highest", "Medium"),
+        "Start work",
+    )

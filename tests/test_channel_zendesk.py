@@ -23,6 +23,7 @@ from tests.ticket_fixtures import (
     HOSTILE,
     alarm,
     desk_of,
+    documented,
     life,
     refusal,
     saying,
@@ -464,3 +465,15 @@ def test_settings_that_zendesk_would_refuse_are_mistakes(wrong, mistake):
 def test_a_priority_is_one_of_zendesk_s():
     with pytest.raises(ValueError, match="critical: is not one of: urgent, high, normal, low"):
         ZendeskPriorities(critical="blocker")
+
+
+def test_the_documented_example_is_read(tmp_path):
+    channel = documented("zendesk", tmp_path)
+    assert channel.kind == "zendesk"
+    assert channel.options == ZendeskOptions(
+        "https://acme.example.com",
+        "monitor@acme.example.com",
+        SECRET,
+        requester="desk@acme.example.com",
+        tags=("monitor",),
+    )

@@ -8,21 +8,25 @@ incident from its trigger to its end.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from monitor.channels import CHANNELS, Means
-from monitor.model import Accepted, Action, DeliveryError, Message, Notice, Reporter
+from monitor.config import load
+from monitor.model import Accepted, Action, Channel, DeliveryError, Message, Notice, Reporter
 from monitor.net.network import Net
-from tests.outbox_fixtures import Watch, incident, network, notice
+from tests.outbox_fixtures import SECRET, Watch, incident, network, notice
 from tests.receivers.tracker import LOST, Tracker
 
 ACTIONS = (Action.TRIGGER, Action.UPDATE, Action.ACKNOWLEDGE, Action.RESOLVE)
+CRM = "https://crm.example.com/"
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 """One character to a reader, of five code points and eight UTF-16 units."""
 
@@ -137,6 +141,17 @@ async def survives_lost_answers(
                     await desk.told(*notices)
                     assert outcome(desk) == expected, (lost, killed, desk.tracker.asked())
                     assert desk.tracker.refusals == []
+
+
+def documented(kind: str, folder: Path) -> Channel:
+    """The channel of the example in a kind's page, as the configuration reads it."""
+    page = (Path(__file__).parent.parent / "docs" / "channels" / f"{kind}.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    file = folder / "checks.yaml"
+    file.write_text(f"{example}services: {{crm: {{checks: [{{name: up, url: '{CRM}'}}]}}}}\n")
+    environ = dict.fromkeys(re.findall(r"\$\{(\w+)\}", example), SECRET.reveal())
+    (channel,) = load(file, environ).channels
+    return channel
 
 
 def written(said: object) -> str:
