@@ -11,9 +11,12 @@ import pytest
 
 from monitor.channels.jira import SETTLE_SECONDS, JiraOptions, JiraPriorities
 from monitor.channels.ticket import alert_mark, notice_mark
-from monitor.model import Accepted, Action, Priority
+from monitor.delivery import Delivery
+from monitor.metrics import NoticeOutcome
+from monitor.model import Accepted, Action, Channel, Priority, Role
+from monitor.store import open_store
 from tests.http_server import Reply
-from tests.outbox_fixtures import SECRET, incident, notice
+from tests.outbox_fixtures import SECRET, incident, notice, opening, until
 from tests.receivers.jira import LIMIT, Site, jira_site
 from tests.receivers.tracker import HANG, LOST, reply, units
 from tests.ticket_fixtures import (
@@ -221,11 +224,10 @@ async def test_the_monitor_s_own_alarm_is_an_issue():
 # --------------------------------------------------------------------------- what is lost
 
 
-@pytest.mark.parametrize("lag", [0.0, SETTLE_SECONDS - 1])
-async def test_whatever_answers_are_lost_every_notice_is_there_once(lag):
-    await survives_lost_answers(
-        partial(site, lag, {"acknowledge_transition": "Start work"}), outcome, life()
-    )
+@pytest.mark.parametrize(("lag", "at_once"), [(0.0, 1), (SETTLE_SECONDS - 1, 2)])
+async def test_whatever_answers_are_lost_every_notice_is_there_once(lag, at_once):
+    opened = partial(site, lag, {"acknowledge_transition": "Start work"})
+    await survives_lost_answers(opened, outcome, life(), at_once=at_once)
 
 
 async def test_a_digest_whose_answer_was_lost_is_there_once():
@@ -397,3 +399,33 @@ def test_the_documented_example_is_read(tmp_path):
         JiraPriorities("Highest", "Medium"),
         "Start work",
     )
+
+
+async def test_delivery_waits_and_makes_one_issue_where_the_answer_was_lost(sqlite_url):
+    async with site(lag=45.0) as desk:
+        desk.tracker.faults = {1: LOST}
+        store = await open_store(sqlite_url, clock=desk.watch.clock, holder="test")
+        channel = Channel("desk", "jira", (Role.SERVICE_DESK,), desk.options)
+        delivery = Delivery(
+            store,
+            {"desk": channel},
+            desk.net,
+            desk.watch.clock,
+            random=lambda: 0.0,
+            poll_seconds=0.01,
+        )
+        running = asyncio.create_task(delivery.run())
+        await store.commit(opening(incident(), TRIGGER, UPDATE))
+        for retried, pause in ((1, 6.0), (2, SETTLE_SECONDS + 1)):
+            await until(partial(counted, delivery, NoticeOutcome.RETRIED, retried))
+            desk.watch.passes(pause)
+        await until(partial(counted, delivery, NoticeOutcome.SENT, 2))
+        delivery.end()
+        await running
+        await store.close()
+        assert outcome(desk)[0][1:] == ([notice_mark(TRIGGER), notice_mark(UPDATE)], "To Do")
+        assert len(desk.state.issues) == 1
+
+
+def counted(delivery, became, times):
+    return delivery.figures().attempts.get(("desk", became), 0) == times

@@ -7,7 +7,7 @@ and a `SendFn`, and a line here.
 
 from __future__ import annotations
 
-from monitor.channels import github, jira, log, webhook, zendesk
+from monitor.channels import github, jira, jsm, log, servicenow, webhook, zendesk
 from monitor.channels.kind import ChannelKind, Means, RefreshFn, SendFn
 
 __all__ = ["CHANNELS", "ChannelKind", "Means", "RefreshFn", "SendFn"]
@@ -17,5 +17,7 @@ CHANNELS: dict[str, ChannelKind] = {
     "jira": ChannelKind(jira.JiraOptions, jira.send, idempotent=False),
     "zendesk": ChannelKind(zendesk.ZendeskOptions, zendesk.send, idempotent=False),
     "github": ChannelKind(github.GithubOptions, github.send, idempotent=False),
+    "jsm": ChannelKind(jsm.JsmOptions, jsm.send, idempotent=False),
+    "servicenow": ChannelKind(servicenow.ServicenowOptions, servicenow.send, idempotent=False),
     "log": ChannelKind(log.LogOptions, log.send, idempotent=False),
 }
