@@ -8,14 +8,18 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from monitor.channels.github import GithubOptions
+from monitor.channels import Means
+from monitor.channels.github import GithubOptions, _body, _Github
 from monitor.channels.ticket import alert_mark, notice_mark
 from monitor.model import Accepted, Action
 from tests.http_server import Reply
-from tests.outbox_fixtures import SECRET, START, incident, notice
+from tests.outbox_fixtures import SECRET, START, Watch, incident, notice
 from tests.receivers.github import Repository, github_repository
 from tests.receivers.tracker import HANG
 from tests.ticket_fixtures import (
@@ -311,6 +315,20 @@ async def test_no_run_of_backticks_ends_the_block(run):
     fence = BLOCK.search(text)[1]
     assert len(fence) > run
     assert "@team" not in outside(text)
+
+
+@settings(max_examples=300)
+@given(st.text(alphabet=st.sampled_from("`~\n\r\t @#<>-![]x\u2028\u202e\ud800")), st.text())
+def test_whatever_is_said_is_in_one_block_and_nothing_else_is_outside(drawn, more):
+    said = saying("Down", drawn, more)
+    means = Means(SimpleNamespace(clock=Watch().clock))
+    body = _body(_Github(said, GithubOptions("acme/ops", SECRET), means))
+    link = "[Incident](<http://127.0.0.1:8365/incidents/1>)"
+    mark, opening, *lines, closing, blank, last = body.split("\n")
+    assert (mark, blank, last) == (f"<!-- {notice_mark(said)} -->", "", link)
+    assert opening == f"{closing}text"
+    assert not any(line.lstrip().startswith(closing) for line in lines)
+    assert "\r" not in body
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://x.example/>) @team", "/x"])

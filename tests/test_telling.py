@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.channels.telling import cut, cut_bytes, headline, late_by, text
+from monitor.channels.telling import cut, cut_bytes, cut_units, headline, late_by, text
 from tests.outbox_fixtures import START, incident, notice
 
 
@@ -62,9 +62,31 @@ def test_it_is_cut_by_whole_characters(said, limit, kept):
 
 @given(st.text(max_size=60), st.integers(4, 40))
 def test_a_cut_text_fits_and_begins_as_the_whole(said, limit):
-    for shorter, size in ((cut(said, limit), len), (cut_bytes(said, limit), _bytes)):
+    each_way = (
+        (cut(said, limit), len),
+        (cut_bytes(said, limit), _bytes),
+        (cut_units(said, limit), _units),
+    )
+    for shorter, size in each_way:
         assert size(shorter) <= limit or shorter == said
         assert shorter == said or said.startswith(shorter.removesuffix("\u2026"))
+
+
+@pytest.mark.parametrize(
+    ("said", "limit", "kept"),
+    [
+        ("\U0001f525\U0001f525", 4, "\U0001f525\U0001f525"),
+        ("\U0001f525\U0001f525\U0001f525", 5, "\U0001f525\U0001f525\u2026"),
+        ("\U0001f525\U0001f525\U0001f525", 4, "\U0001f525\u2026"),
+        ("a\U0001f44d\U0001f3fdcd", 5, "a\u2026"),
+    ],
+)
+def test_it_is_cut_by_whole_characters_as_java_counts(said, limit, kept):
+    assert cut_units(said, limit) == kept
+
+
+def _units(said):
+    return len(said.encode("utf-16-le", errors="replace")) // 2
 
 
 def _bytes(said):

@@ -32,6 +32,7 @@ _NAMES_NO_ALERT = frozenset({Action.TELL})
 _BEGINS = frozenset({Action.TRIGGER, Action.TELL})
 _MARK_CHARS = 32
 _KEPT_CONTROLS = frozenset("\n\t")
+_REORDERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _NO_CHARACTER = "\ufffd"
 
 
@@ -84,7 +85,10 @@ def notice_mark(notice: Notice) -> str:
 
 
 def clean(said: str) -> str:
-    """`said` as any tracker stores it: no control characters, no halves of characters."""
+    """`said` as any tracker stores it and in the order in which it was written.
+
+    There are no control characters, no halves of characters and nothing that turns text round.
+    """
     return "".join(map(_clean, said.replace("\r\n", "\n")))
 
 
@@ -96,7 +100,8 @@ def one_line(said: str) -> str:
 def _clean(character: str) -> str:
     if character in _KEPT_CONTROLS:
         return character
-    return _NO_CHARACTER if unicodedata.category(character) in {"Cc", "Cs"} else character
+    refused = character in _REORDERS or unicodedata.category(character) in {"Cc", "Cs"}
+    return _NO_CHARACTER if refused else character
 
 
 def _digest(names: str) -> str:
