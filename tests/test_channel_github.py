@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.channels import Means
-from monitor.channels.github import GithubOptions, _body, _Github
+from monitor.channels.github import SETTLE_SECONDS, GithubOptions, _body, _Github
 from monitor.channels.ticket import alert_mark, notice_mark
 from monitor.model import Accepted, Action
 from tests.http_server import Reply
@@ -228,10 +228,10 @@ async def test_the_monitor_s_own_alarm_is_an_issue_and_found_again():
 # --------------------------------------------------------------------------- what is lost
 
 
-async def test_whatever_answers_are_lost_every_notice_is_there_once():
-    await survives_lost_answers(
-        partial(repository, {"acknowledge_label": "taken"}), outcome, life()
-    )
+@pytest.mark.parametrize(("lag", "at_once"), [(0.0, 2), (SETTLE_SECONDS - 1, 1)])
+async def test_whatever_answers_are_lost_every_notice_is_there_once(lag, at_once):
+    opened = partial(repository, {"acknowledge_label": "taken"}, lag=lag)
+    await survives_lost_answers(opened, outcome, life(), at_once=at_once)
 
 
 async def test_a_digest_whose_answer_was_lost_is_there_once():

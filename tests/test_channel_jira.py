@@ -199,6 +199,13 @@ async def test_a_late_resolve_of_one_incident_leaves_the_next_open():
         assert [issue.status for issue in desk.state.issues.values()] == ["Done", "To Do"]
 
 
+async def test_a_search_that_finds_anything_does_not_lend_another_alert_s_issue():
+    async with site(deaf=True) as desk:
+        await desk.told(TRIGGER)
+        await desk.delivered(life(2)[3])
+        assert [issue.status for issue in desk.state.issues.values()] == ["To Do", "Done"]
+
+
 async def test_an_alert_has_an_issue_for_each_channel():
     async with site() as desk:
         await desk.told(TRIGGER)

@@ -35,13 +35,13 @@ FIRST = f"{1:032x}"
 
 
 @asynccontextmanager
-async def instance(options=None):
+async def instance(options=None, **state):
     """An instance, and a channel of `options` to it."""
 
     def made(url):
         return ServicenowOptions(url, "monitor", SECRET, **(options or {}))
 
-    states = partial(Instance, f"monitor:{SECRET.reveal()}")
+    states = partial(Instance, f"monitor:{SECRET.reveal()}", **state)
     async with desk_of("servicenow", states, servicenow_instance, made) as desk:
         yield desk
 
@@ -128,6 +128,13 @@ async def test_a_late_resolve_of_one_incident_leaves_the_next_open():
         desk.watch.passes(7200)
         await desk.delivered(RESOLVE)
         assert [record.state for record in desk.state.records.values()] == ["6", "1"]
+
+
+async def test_a_search_that_finds_anything_does_not_lend_another_alert_s_record():
+    async with instance(deaf=True) as desk:
+        await desk.told(TRIGGER)
+        await desk.delivered(life(2)[3])
+        assert [record.state for record in desk.state.records.values()] == ["1", "6"]
 
 
 async def test_an_alert_has_a_record_for_each_channel():

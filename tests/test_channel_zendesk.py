@@ -214,6 +214,13 @@ async def test_a_late_resolve_of_one_incident_leaves_the_next_open():
         assert [ticket.status for ticket in desk.state.tickets.values()] == ["solved", "new"]
 
 
+async def test_a_search_that_finds_anything_does_not_lend_another_alert_s_ticket():
+    async with account(deaf=True) as desk:
+        await desk.told(TRIGGER)
+        await desk.delivered(life(2)[3])
+        assert [ticket.status for ticket in desk.state.tickets.values()] == ["new", "solved"]
+
+
 async def test_an_alert_has_a_ticket_for_each_channel():
     async with account() as desk:
         await desk.told(TRIGGER)

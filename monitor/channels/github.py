@@ -6,7 +6,8 @@ keep a notice from being written twice.
 
 An issue is found by listing the repository's issues, newest first, back to when the alert can have
 begun. The search interface lags behind and has a stricter limit of its own; a label would narrow
-the list, but GitHub drops labels without a word where the token may not set them.
+the list, but GitHub drops labels without a word where the token may not set them. The list may lag
+too, if seldom: an attempt that finds nothing waits SETTLE_SECONDS, as `ticket.py` says.
 
 What the notice says stands in a fenced block of code, whose fence is longer than any in the text:
 nothing in it mentions anybody, refers to an issue, links or ends the block. Only our own links
@@ -32,6 +33,9 @@ from monitor.channels.kind import Means
 from monitor.channels.ticket import Tracker, alert_mark, clean, filed, notice_mark, one_line
 from monitor.model import Accepted, Action, DeliveryError, Notice
 from monitor.net.secret import Secret
+
+SETTLE_SECONDS = 30.0
+"""How long the list is given to show an issue that may just have been made."""
 
 TITLE_CHARS = 256
 TEXT_BYTES = 60_000
@@ -92,6 +96,7 @@ async def send(notice: Notice, options: GithubOptions, means: Means) -> Accepted
         has=lambda issue: _has(github, issue),
         say=lambda issue: _say(github, issue),
         move=lambda issue: _move(github, issue),
+        lag=SETTLE_SECONDS,
     )
     return await filed(notice, known, tracker)
 

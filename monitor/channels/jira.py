@@ -3,12 +3,10 @@
 An alert is an issue that carries the mark of the alert as a label; every description and comment
 ends in the mark of its notice. `ticket.py` says how the two keep a notice from being written twice.
 
-Jira's search lags behind what was written, by seconds and sometimes by minutes, and takes a lost
-answer for no issue at all. Its `reconcileIssues` does not help: it wants the ids that only the lost
-answer named. So an attempt that finds nothing although an earlier one may have made the issue makes
-none: it fails once for SETTLE_SECONDS and says so in its error. Only the attempt right after that,
-which finds that error on its notice, makes the issue. What stands on an issue that is known is read
-from the issue itself, which does not lag.
+Jira's search lags behind what was written, by seconds and sometimes by minutes. Its
+`reconcileIssues` does not help here: it wants the ids that only the lost answer named. So an
+attempt that finds nothing waits SETTLE_SECONDS, as `ticket.py` says. What stands on an issue that
+is known is read from the issue itself, which does not lag.
 
 Texts are plain nodes of the Atlassian Document Format. A mention or a link is a node or a mark of
 its own there, so no text can become one.
@@ -90,28 +88,25 @@ async def send(notice: Notice, options: JiraOptions, means: Means) -> Accepted:
         has=lambda issue: _has(jira, issue),
         say=lambda issue: _say(jira, issue),
         move=lambda issue: _move(jira, issue),
+        lag=SETTLE_SECONDS,
     )
     return await filed(notice, known, tracker)
 
 
 async def _find(jira: _Jira) -> Accepted | None:
-    """The oldest issue of the alert. Raises where the search may not have caught up."""
-    jql = f'labels = "{alert_mark(jira.notice)}" ORDER BY created ASC'
+    """The oldest issue of the alert, as far as the search has caught up."""
+    mark = alert_mark(jira.notice)
+    jql = f'labels = "{mark}" ORDER BY created ASC'
     said = {"jql": jql, "fields": ["labels"], "maxResults": 1}
     answer = await _ask(jira, "POST", "/search/jql", said=said)
     found = _objects(answer, "issues")
-    if found:
-        return _issue(jira, found[0])
-    if jira.notice.attempts > 1 and jira.notice.last_error != _unsettled(jira.notice.attempts - 1):
-        raise DeliveryError(_unsettled(jira.notice.attempts), retry_after=SETTLE_SECONDS)
-    return None
+    return _issue(jira, found[0]) if found and mark in _labels(found[0]) else None
 
 
-def _unsettled(attempt: int) -> str:
-    return (
-        f"an earlier attempt may have made the issue, and the search does not show it: attempt "
-        f"{attempt} waits {SETTLE_SECONDS:.0f} s for it"
-    )
+def _labels(issue: dict[str, Any]) -> list[Any]:
+    fields = issue.get("fields")
+    labels = fields.get("labels") if isinstance(fields, dict) else None
+    return labels if isinstance(labels, list) else []
 
 
 async def _make(jira: _Jira) -> Accepted:

@@ -113,13 +113,15 @@ async def send(notice: Notice, options: ServicenowOptions, means: Means) -> Acce
 
 async def _find(now: _Servicenow) -> Accepted | None:
     """The oldest incident of the alert."""
+    mark = alert_mark(now.notice)
     params = {
-        "sysparm_query": f"correlation_id={alert_mark(now.notice)}^ORDERBYsys_created_on",
-        "sysparm_fields": "sys_id",
+        "sysparm_query": f"correlation_id={mark}^ORDERBYsys_created_on",
+        "sysparm_fields": "sys_id,correlation_id",
         "sysparm_limit": "1",
     }
     found = http.objects(http.json_object(await _ask(now, "GET", params=params)).get("result"))
-    return _record(now, found[0]) if found else None
+    # A condition that an instance cannot read is left out without a word: then it is any incident.
+    return _record(now, found[0]) if found and found[0].get("correlation_id") == mark else None
 
 
 async def _make(now: _Servicenow) -> Accepted:

@@ -16,7 +16,13 @@ whatever is written carries a mark by which it is found before it is written aga
 A notice that tells is about no alert: it is a ticket of its own, found by the notice's own key.
 
 Each step is a request of its own, and losing any one answer is made good by the next attempt, which
-begins at the first step again. How soon a tracker finds what was just written is its own matter.
+begins at the first step again.
+
+Some trackers do not find at once what was just made, and would take a lost answer for no ticket at
+all. There an attempt that finds nothing although an earlier one may have made the ticket makes
+none: it fails once for as long as the tracker may lag, and says so in its error. Only the attempt
+right after that, which finds that error on its notice, makes the ticket. So nothing is kept but
+what the outbox keeps anyway, and a process that is killed in between waits once more.
 """
 
 from __future__ import annotations
@@ -26,7 +32,7 @@ import unicodedata
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from monitor.model import Accepted, Action, Notice
+from monitor.model import Accepted, Action, DeliveryError, Notice
 
 _NAMES_NO_ALERT = frozenset({Action.TELL})
 _BEGINS = frozenset({Action.TRIGGER, Action.TELL})
@@ -43,7 +49,8 @@ class Tracker:
     `find` returns the ticket of the alert, None when there is none. `make` makes it, already in
     its state where the tracker can. `has` says whether the notice stands on a ticket already, `say`
     writes it there, and may answer with another ticket that took its place. `move` brings a ticket
-    into the state that the notice asks for.
+    into the state that the notice asks for. `lag` is the seconds until `find` surely sees what was
+    made, 0 where it does so at once.
     """
 
     find: Callable[[], Awaitable[Accepted | None]]
@@ -51,6 +58,7 @@ class Tracker:
     has: Callable[[Accepted], Awaitable[bool]]
     say: Callable[[Accepted], Awaitable[Accepted]]
     move: Callable[[Accepted], Awaitable[None]]
+    lag: float = 0.0
 
 
 async def filed(notice: Notice, known: Accepted | None, tracker: Tracker) -> Accepted:
@@ -61,12 +69,27 @@ async def filed(notice: Notice, known: Accepted | None, tracker: Tracker) -> Acc
     ticket = None if notice.action in _NAMES_NO_ALERT else known
     if ticket is None and (notice.attempts > 1 or notice.action not in _BEGINS):
         ticket = await tracker.find()
+        if ticket is None and tracker.lag:
+            _wait_once(notice, tracker.lag)
     if ticket is None:
         ticket = await tracker.make()
     elif notice.attempts <= 1 or not await tracker.has(ticket):
         ticket = await tracker.say(ticket)
     await tracker.move(ticket)
     return ticket
+
+
+def _wait_once(notice: Notice, lag: float) -> None:
+    """Raise unless no earlier attempt can have made the ticket, or the one before has waited."""
+    if notice.attempts > 1 and notice.last_error != _waits(notice.attempts - 1, lag):
+        raise DeliveryError(_waits(notice.attempts, lag), retry_after=lag)
+
+
+def _waits(attempt: int, lag: float) -> str:
+    return (
+        f"an earlier attempt may have made the ticket, and it is not found: attempt {attempt} "
+        f"waits {lag:.0f} s for it"
+    )
 
 
 def alert_mark(notice: Notice) -> str:

@@ -116,9 +116,10 @@ async def _find(zendesk: _Zendesk) -> Accepted | None:
 
 async def _tickets(zendesk: _Zendesk) -> list[dict[str, Any]]:
     """Every ticket of the alert, the oldest first."""
-    params = {"external_id": alert_mark(zendesk.notice)}
-    answer = await _ask(zendesk, "GET", "/tickets.json", params=params)
-    found = http.objects(http.json_object(answer).get("tickets"))
+    mark = alert_mark(zendesk.notice)
+    answer = await _ask(zendesk, "GET", "/tickets.json", params={"external_id": mark})
+    listed = http.objects(http.json_object(answer).get("tickets"))
+    found = [each for each in listed if each.get("external_id") == mark]
     return sorted(found, key=lambda each: str(each.get("created_at")))
 
 

@@ -56,11 +56,15 @@ class Issue:
 
 @dataclass
 class Repository:
-    """`pushes` says whether the token may set labels; without it they are dropped silently."""
+    """`pushes` says whether the token may set labels; without it they are dropped silently.
+
+    A list shows an issue `lag` seconds after it was made.
+    """
 
     token: str
     now: Callable[[], datetime]
     name: str = "acme/ops"
+    lag: float = 0.0
     pushes: bool = True
     has_issues: bool = True
     issues: dict[int, Issue] = field(default_factory=dict)
@@ -124,7 +128,8 @@ class Repository:
         listed = [
             each.document()
             for each in sorted(self.issues.values(), key=lambda issue: issue.made_at, reverse=True)
-            if query.get("state", "open") in {"all", each.state}
+            if (self.now() - each.made_at).total_seconds() >= self.lag
+            and query.get("state", "open") in {"all", each.state}
             and each.document()["updated_at"] >= query.get("since", "")
         ]
         return reply(200, _page(listed[:: 1 if query["direction"] == "desc" else -1], query, known))

@@ -57,7 +57,10 @@ class Issue:
 
 @dataclass
 class Site:
-    """`now` is its clock. `conflicts` are how many transitions are refused as simultaneous."""
+    """`now` is its clock. `conflicts` are how many transitions are refused as simultaneous.
+
+    A `deaf` one finds everything, whatever it is asked for.
+    """
 
     account: str
     now: Callable[[], datetime]
@@ -67,6 +70,7 @@ class Site:
     priorities: tuple[str, ...] = ("Highest", "Medium")
     workflow: dict[str, tuple[str, str]] = field(default_factory=lambda: dict(WORKFLOW))
     conflicts: int = 0
+    deaf: bool = False
     issues: dict[str, Issue] = field(default_factory=dict)
 
     def answer(self, request: Request) -> Reply:
@@ -118,14 +122,18 @@ class Site:
         found = [issue for issue in self.issues.values() if self._shows(issue, label)]
         # Without `fields` the real one names nothing but the id.
         shown = [
-            {"id": each.id} | ({"key": each.key, "fields": {}} if said.get("fields") else {})
+            {"id": each.id} | self._named(each, said.get("fields", []))
             for each in found[: said.get("maxResults", 50)]
         ]
         return reply(200, {"issues": shown, "isLast": True})
 
+    def _named(self, issue: Issue, wanted: list[str]) -> dict[str, Any]:
+        fields = {name: issue.fields[name] for name in wanted}
+        return {"key": issue.key, "fields": fields} if wanted else {}
+
     def _shows(self, issue: Issue, label: str) -> bool:
         seen = (self.now() - issue.made_at).total_seconds() >= self.lag
-        return seen and label in issue.fields["labels"]
+        return seen and (self.deaf or label in issue.fields["labels"])
 
     def _made(self, said: dict[str, Any]) -> Reply:
         fields = said.get("fields")

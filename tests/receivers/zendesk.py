@@ -59,12 +59,16 @@ class Kept:
 
 @dataclass
 class Account:
-    """`lists_after` is how many lookups by `external_id` a new ticket stays out of."""
+    """`lists_after` is how many lookups by `external_id` a new ticket stays out of.
+
+    A `deaf` one lists every ticket, whatever it is asked for.
+    """
 
     login: str
     now: Callable[[], datetime]
     lists_after: int = 0
     conflicts: int = 0
+    deaf: bool = False
     tickets: dict[int, Ticket] = field(default_factory=dict)
     kept: dict[str, Kept] = field(default_factory=dict)
     lookups: list[str] = field(default_factory=list)
@@ -103,7 +107,8 @@ class Account:
         for ticket in self.tickets.values():
             left = self.unseen.get(ticket.id, 0)
             self.unseen[ticket.id] = max(0, left - 1)
-            if left == 0 and ticket.fields.get("external_id") == query["external_id"]:
+            asked_for = ticket.fields.get("external_id") == query["external_id"]
+            if left == 0 and (self.deaf or asked_for):
                 found.append(ticket.document())
         return reply(200, {"tickets": found, "next_page": None, "count": len(found)})
 
