@@ -86,16 +86,24 @@ async def test_an_incident_is_one_ticket_from_its_trigger_to_its_end():
         assert outcome(desk) == [
             (alert_mark(TRIGGER), [notice_mark(each) for each in life()], "solved")
         ]
-        assert desk.tracker.refusals == []
 
 
 async def test_every_notice_of_a_known_ticket_is_one_request():
     async with account() as desk:
-        await desk.told(*life())
-        assert (
-            desk.tracker.asked()
-            == ["POST /api/v2/tickets.json"] + ["PUT /api/v2/tickets/1.json"] * 3
-        )
+        known = await desk.told(TRIGGER)
+        desk.state.tickets[1].assignee = "pat@example.com"
+        for said in (UPDATE, ACKNOWLEDGE, RESOLVE):
+            await desk.delivered(said, known)
+        asked = desk.tracker.asked()
+        assert asked == ["POST /api/v2/tickets.json"] + ["PUT /api/v2/tickets/1.json"] * 3
+        assert desk.state.tickets[1].assignee == "pat@example.com"
+
+
+async def test_a_ticket_that_nobody_has_is_solved_by_the_monitor_s_own_agent():
+    async with account() as desk:
+        await desk.told(TRIGGER, RESOLVE)
+        assert desk.state.tickets[1].assignee == "bot@example.com"
+        assert marks(desk.state.tickets[1]) == [notice_mark(TRIGGER), notice_mark(RESOLVE)]
 
 
 async def test_a_ticket_says_what_the_notice_says():
@@ -270,7 +278,8 @@ async def test_the_monitor_s_own_alarm_is_a_ticket_without_a_priority():
 
 @pytest.mark.parametrize("lists_after", [0, 1, 3])
 async def test_whatever_answers_are_lost_every_notice_is_there_once(lists_after):
-    await survives_lost_answers(partial(account, lists_after=lists_after), outcome, life())
+    opened = partial(account, lists_after=lists_after)
+    await survives_lost_answers(opened, outcome, life(), refused=["Assignee: is required"])
 
 
 @pytest.mark.parametrize("closes", [1, 2, 3])
@@ -411,10 +420,11 @@ async def test_what_may_pass_is_tried_again(status):
 async def test_a_change_that_a_ticket_refuses_is_permanent():
     async with account() as desk:
         known = await desk.told(TRIGGER)
-        desk.tracker.faults = {2: Reply(422, b"Assignee: is required when solving a ticket")}
+        desk.state.tickets[1].assignee = "pat@example.com"
+        desk.tracker.faults = {2: Reply(422, b"Product: is required when solving a ticket")}
         error = await refusal(desk, RESOLVE, known)
     assert error.permanent
-    assert "Assignee" in str(error)
+    assert "Product" in str(error)
 
 
 async def test_a_rate_limit_names_its_pause():

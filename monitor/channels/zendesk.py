@@ -7,7 +7,8 @@ ticket. A request that has changed since, because it now says that it is late, i
 key; that refusal proves that the ticket is there, and it is looked for again.
 
 A ticket that is closed takes no more: not a comment, not a status. It is over for Zendesk, so a
-resolve of it is done. Anything else goes on in a follow-up ticket with the same `external_id`.
+resolve of it is done. Anything else goes on in a follow-up ticket with the same `external_id`. A
+ticket that nobody has cannot be solved, so it is given to the agent that we write as.
 
 A notice that is for somebody who reported something is a ticket of his, which he sees, where he is
 reached by mail.
@@ -153,6 +154,8 @@ def _wanted(zendesk: _Zendesk, follows: Accepted | None) -> dict[str, Any]:
         wanted["priority"] = getattr(options.priorities, incident.priority.value)
     if options.tags:
         wanted["tags"] = list(options.tags)
+    if notice.action is Action.RESOLVE:
+        wanted["assignee_email"] = options.email
     requester = _reporter(notice) or options.requester
     if requester is not None:
         wanted["requester"] = {"name": requester, "email": requester}
@@ -202,27 +205,38 @@ async def _has(zendesk: _Zendesk, ticket: Accepted) -> bool:
 
 async def _say(zendesk: _Zendesk, ticket: Accepted) -> Accepted:
     """Write the notice on a ticket, or on what follows it where it is closed; return that one."""
-    said = {"ticket": _written(zendesk)}
-    path = f"{_path(ticket)}.json"
-    answer = await _ask(zendesk, "PUT", path, said=said, answers={409, 422})
+    wanted = _written(zendesk)
+    answer = await _change(zendesk, ticket, wanted)
+    if answer.status_code == 422:
+        stands = await _stands(zendesk, ticket)
+        if stands.get("status") == _CLOSED:
+            return await _go_on(zendesk, ticket)
+        if zendesk.notice.action is Action.RESOLVE and stands.get("assignee_id") is None:
+            assigned = {**wanted, "assignee_email": zendesk.options.email}
+            answer = await _change(zendesk, ticket, assigned)
     if answer.is_success:
         return ticket
-    if answer.status_code == 422 and await _is_closed(zendesk, ticket):
-        return await _go_on(zendesk, ticket)
     # Two changes at once: one of them is refused with 409, and may be made again.
     raise http.refusal(answer, zendesk.means.net, permanent=answer.status_code == 422)
 
 
-async def _is_closed(zendesk: _Zendesk, ticket: Accepted) -> bool:
+async def _change(zendesk: _Zendesk, ticket: Accepted, wanted: dict[str, Any]) -> httpx.Response:
+    said, path = {"ticket": wanted}, f"{_path(ticket)}.json"
+    return await _ask(zendesk, "PUT", path, said=said, answers={409, 422})
+
+
+async def _stands(zendesk: _Zendesk, ticket: Accepted) -> dict[str, Any]:
+    """A ticket as it stands; empty when the answer names none."""
     answer = await _ask(zendesk, "GET", f"{_path(ticket)}.json")
     said = http.json_object(answer).get("ticket")
-    return isinstance(said, dict) and said.get("status") == _CLOSED
+    return said if isinstance(said, dict) else {}
 
 
 async def _go_on(zendesk: _Zendesk, closed: Accepted) -> Accepted:
     """Write the notice on the follow-up of a closed ticket, made where there is none."""
     follows = await _find(zendesk) or closed
-    if follows.remote_id != closed.remote_id and not await _is_closed(zendesk, follows):
+    is_open = (await _stands(zendesk, follows)).get("status") != _CLOSED
+    if is_open and follows.remote_id != closed.remote_id:
         if zendesk.notice.attempts <= 1 or not await _has(zendesk, follows):
             return await _say(zendesk, follows)
         return follows

@@ -21,6 +21,7 @@ KEPT_SECONDS = 7200
 STATUSES = ["new", "open", "pending", "hold", "solved", "closed"]
 PRIORITIES = ["urgent", "high", "normal", "low"]
 FIELDS = "subject comment status priority tags external_id requester via_followup_source_id"
+FIELDS += " assignee_email"
 
 
 def refused(code: int, error: str, description: str, **details: str) -> RefusedError:
@@ -39,12 +40,14 @@ class Ticket:
     fields: dict[str, Any]
     made_at: datetime
     status: str = "new"
+    assignee: str | None = None
     comments: list[dict[str, Any]] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         return {
             "id": self.id,
             "status": self.status,
+            "assignee_id": None if self.assignee is None else 7,
             "created_at": self.made_at.astimezone(UTC).isoformat(timespec="seconds"),
             **self.fields,
         }
@@ -145,8 +148,8 @@ class Account:
             raise invalid(via_followup_source_id="Source ticket must be closed")
         number = len(self.tickets) + 1
         ticket = Ticket(number, {}, self.now())
-        self.tickets[number], self.unseen[number] = ticket, self.lists_after
         _apply(ticket, fields)
+        self.tickets[number], self.unseen[number] = ticket, self.lists_after
         return ticket
 
     def _changed(self, ticket: Ticket, request: Request) -> Reply:
@@ -198,6 +201,10 @@ def _checked(said: dict[str, Any]) -> dict[str, Any]:
 
 def _apply(ticket: Ticket, fields: dict[str, Any]) -> None:
     changes = dict(fields)
+    assignee = changes.pop("assignee_email", ticket.assignee)
+    if changes.get("status") == "solved" and assignee is None:
+        raise invalid(base="Assignee: is required when solving a ticket")
+    ticket.assignee = assignee
     if "comment" in changes:
         ticket.comments.append({"public": True, **changes.pop("comment")})
     ticket.status = changes.pop("status", ticket.status)
