@@ -13,6 +13,7 @@ from monitor.channels.telling import (
     complete,
     cut,
     cut_bytes,
+    cut_units,
     fitted,
     headline,
     late_by,
@@ -75,9 +76,31 @@ def test_it_is_cut_by_whole_characters(said, limit, kept):
 
 @given(st.text(max_size=60), st.integers(4, 40))
 def test_a_cut_text_fits_and_begins_as_the_whole(said, limit):
-    for shorter, size in ((cut(said, limit), len), (cut_bytes(said, limit), _bytes)):
+    each_way = (
+        (cut(said, limit), len),
+        (cut_bytes(said, limit), _bytes),
+        (cut_units(said, limit), _units),
+    )
+    for shorter, size in each_way:
         assert size(shorter) <= limit or shorter == said
         assert shorter == said or said.startswith(shorter.removesuffix("\u2026"))
+
+
+@pytest.mark.parametrize(
+    ("said", "limit", "kept"),
+    [
+        ("\U0001f525\U0001f525", 4, "\U0001f525\U0001f525"),
+        ("\U0001f525\U0001f525\U0001f525", 5, "\U0001f525\U0001f525\u2026"),
+        ("\U0001f525\U0001f525\U0001f525", 4, "\U0001f525\u2026"),
+        ("a\U0001f44d\U0001f3fdcd", 5, "a\u2026"),
+    ],
+)
+def test_it_is_cut_by_whole_characters_as_java_counts(said, limit, kept):
+    assert cut_units(said, limit) == kept
+
+
+def _units(said):
+    return len(said.encode("utf-16-le", errors="replace")) // 2
 
 
 def _bytes(said):
@@ -139,8 +162,8 @@ def test_what_is_least_needed_is_left_out_first():
         "Began: ",
         "How we know: ",
         f"{error}0",
-        "Respond by ",
         "Runbook: ",
+        "Respond by ",
     ]
     for size in range(len(written.lines) + 1):
         *kept, last = fitted(written.lines, lambda some, size=size: len(some) <= size + 1)

@@ -7,7 +7,21 @@ and a `SendFn`, and a line here.
 
 from __future__ import annotations
 
-from monitor.channels import alertmanager, apprise, log, mail, pagerduty, slack, teams, webhook
+from monitor.channels import (
+    alertmanager,
+    apprise,
+    github,
+    jira,
+    jsm,
+    log,
+    mail,
+    pagerduty,
+    servicenow,
+    slack,
+    teams,
+    webhook,
+    zendesk,
+)
 from monitor.channels.kind import ChannelKind, Means, RefreshFn, SendFn
 
 __all__ = ["CHANNELS", "ChannelKind", "Means", "RefreshFn", "SendFn"]
@@ -25,5 +39,10 @@ CHANNELS: dict[str, ChannelKind] = {
     "slack": ChannelKind(slack.SlackOptions, slack.send, idempotent=False),
     "teams": ChannelKind(teams.TeamsOptions, teams.send, idempotent=False, certain=False),
     "apprise": ChannelKind(apprise.AppriseOptions, apprise.send, idempotent=False, certain=False),
+    "jira": ChannelKind(jira.JiraOptions, jira.send, idempotent=False),
+    "zendesk": ChannelKind(zendesk.ZendeskOptions, zendesk.send, idempotent=False),
+    "github": ChannelKind(github.GithubOptions, github.send, idempotent=False),
+    "jsm": ChannelKind(jsm.JsmOptions, jsm.send, idempotent=False),
+    "servicenow": ChannelKind(servicenow.ServicenowOptions, servicenow.send, idempotent=False),
     "log": ChannelKind(log.LogOptions, log.send, idempotent=False),
 }

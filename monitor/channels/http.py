@@ -101,11 +101,26 @@ def _retry_after(value: str, now: datetime) -> float | None:
 
 def json_object(answer: httpx.Response) -> dict[str, Any]:
     """The JSON object of an answer; empty when it is anything else."""
-    try:
-        said = json.loads(answer.content)
-    except (ValueError, RecursionError):
-        return {}
+    said = _json(answer)
     return said if isinstance(said, dict) else {}
+
+
+def json_list(answer: httpx.Response) -> list[dict[str, Any]]:
+    """The objects of an answer that is a JSON list; empty when it is anything else."""
+    return objects(_json(answer))
+
+
+def objects(value: object) -> list[dict[str, Any]]:
+    """The objects of a list; empty when it is anything else."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _json(answer: httpx.Response) -> object:
+    """What an answer says as JSON; None when it is none."""
+    try:
+        return json.loads(answer.content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def name_in(value: object) -> str | None:

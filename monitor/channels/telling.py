@@ -130,6 +130,15 @@ def cut_bytes(said: str, limit: int) -> str:
     return said[: _whole(said, len(encoded[:room].decode(errors="ignore")))] + _CUT
 
 
+def cut_units(said: str, limit: int) -> str:
+    """As `cut`, in at most `limit` UTF-16 units, which is how Java and JavaScript count."""
+    encoded = said.encode("utf-16-le", errors="replace")
+    if len(encoded) <= limit * 2:
+        return said
+    room = (limit - len(_CUT)) * 2
+    return said[: _whole(said, len(encoded[:room].decode("utf-16-le", errors="ignore")))] + _CUT
+
+
 def _whole(said: str, end: int) -> int:
     """The last place at or before `end` where no character is taken apart; 0 when there is none."""
     while end > 0 and (_continues(said[end]) or said[end - 1] == _JOINER):
