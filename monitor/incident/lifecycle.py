@@ -4,7 +4,8 @@
     acknowledged  accept -> acknowledged
     acknowledged  hand over -> acknowledged
     acknowledged  answer -> acknowledged
-    either        update, report, recover, relapse, link, part, warn, escalate: it stays as it is
+    either        update, report, recover, relapse, link, part, warn, escalate, silence, end
+                  silence: it stays as it is
     either        resolve -> resolved, and that is the end: what fails later is another incident
 
 Recovery is announced while the incident stays open and is watched; it resolves when the watch is
@@ -13,7 +14,8 @@ closes over an acknowledged incident it is handed over, and another person accep
 to learn of a related incident; to part is to be told of in a conversation of its own from now on;
 to escalate is to be told of by a new alert. To warn is to say that no person has responded yet.
 To report is to be joined by a customer's report; an acknowledgement answers all that joined before
-it, and one that joins later is answered by another.
+it, and one that joins later is answered by another. To silence is to send nothing of it for a
+while, but that a person has it or that it is over; whatever happens meanwhile still does.
 `version` grows by one with every move, and the store accepts a move only from the version before.
 """
 
@@ -25,6 +27,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from monitor.model import (
+    Action,
     Decision,
     ErrorSeen,
     FailureKind,
@@ -36,6 +39,7 @@ from monitor.model import (
     Priority,
     ReportedBy,
     Result,
+    Silence,
     Verdict,
 )
 
@@ -56,6 +60,8 @@ class Happening(StrEnum):
     PART = "part"
     WARN = "warn"
     ESCALATE = "escalate"
+    SILENCE = "silence"
+    END_SILENCE = "end_silence"
     HAND_OVER = "hand_over"
     ACCEPT = "accept"
     RESOLVE = "resolve"
@@ -72,6 +78,8 @@ _EITHER = (
     Happening.PART,
     Happening.WARN,
     Happening.ESCALATE,
+    Happening.SILENCE,
+    Happening.END_SILENCE,
 )
 
 LIFECYCLE: dict[tuple[IncidentState, Happening], IncidentState] = {
@@ -202,6 +210,22 @@ def escalate(incident: Incident, channels: Iterable[str], at: datetime) -> Incid
     )
 
 
+def silence(incident: Incident, silence: Silence) -> Incident:
+    """Nothing is sent of it for a while; a silence that it has gives way to this one."""
+    return _moved(incident, Happening.SILENCE, silenced=silence)
+
+
+def end_silence(incident: Incident, escalated: Iterable[str] = ()) -> Incident:
+    """It is told of again; by a new alert on the channels `escalated`."""
+    channels = (*incident.escalated, *escalated)
+    return _moved(incident, Happening.END_SILENCE, silenced=None, escalated=channels)
+
+
+def muted(incident: Incident, action: Action) -> bool:
+    """Whether a notice of this action is not sent, because a person silenced the incident."""
+    return incident.silenced is not None and action in {Action.TRIGGER, Action.UPDATE}
+
+
 def hand_over(incident: Incident, handover: Handover) -> Incident:
     """Support closed over it: on-call is to accept it from the person who has it."""
     fields = {"handover": handover, "closings_after": handover.closed_at}
@@ -278,7 +302,7 @@ def resolve(
 ) -> Incident:
     """It is over: `by` a person says so (None: the probes do), or that it never was."""
     fields = {"resolved_at": at, "resolved_by": by, "false_alarm": false_alarm, "warn_at": ()}
-    return _moved(incident, Happening.RESOLVE, **fields)
+    return _moved(incident, Happening.RESOLVE, silenced=None, **fields)
 
 
 def _learned(

@@ -24,6 +24,7 @@ from monitor.model import (
     Message,
     Priority,
     Service,
+    Silence,
     TimelineEvent,
     Verdict,
     VerdictReason,
@@ -198,6 +199,22 @@ def unaccepted_text(handover: Handover) -> str:
         f"Nobody accepted this by {clock_time(handover.accept_by)}, since support closed at "
         f"{clock_time(handover.closed_at)}."
     )
+
+
+def silenced_text(silence: Silence) -> str:
+    """A person silenced it."""
+    return f"Silenced by {silence.by} until {moment(silence.until)}: {silence.reason}"
+
+
+def silence_over_text(silence: Silence, by: str | None) -> str:
+    """The silence is over: its time is, or `by` a person ended it."""
+    ended = "" if by is None else f", ended by {by}"
+    return f"No longer silenced by {silence.by} ({silence.reason}){ended}."
+
+
+def silence_broken_text(silence: Silence) -> str:
+    """It got wider than it was when it was silenced."""
+    return f"It got wider, so it is no longer silenced by {silence.by} ({silence.reason})."
 
 
 def _held_by(incident: Incident) -> str:

@@ -138,8 +138,12 @@ def _escalated(
 ) -> Change:
     """A new alert on every on-call channel, as is due since `since`.
 
-    A guest gets a page of its own, unless its host's has been made anew since then.
+    A guest gets a page of its own, unless its host's has been made anew since then. What is
+    silenced is alerted of when that is over.
     """
+    if incident.silenced is not None:
+        moved = lifecycle.escalate(incident, (), now.at)
+        return _moved(mind, now, incident, moved, EventKind.ESCALATED, text=text, notices=())
     own = [
         channel.name
         for channel in mind.channels

@@ -36,6 +36,7 @@ from monitor.model.promised import (
     Message,
     Notice,
     NoticeState,
+    Silence,
     TimelineEvent,
 )
 from monitor.model.reported import (
@@ -135,6 +136,7 @@ __all__ = [
     "Rules",
     "Service",
     "ServiceState",
+    "Silence",
     "Stage",
     "Step",
     "Target",

@@ -34,7 +34,7 @@ class Incident:
     of its own; `paged_with` is the id of the incident in whose conversation the other channels
     that it reaches are told of it, None when there are none. `by_customer` says that a customer's
     report opened it, so that only a person resolves it; `reports` are all that opened or joined it.
-    `false_alarm`: a person said so.
+    `false_alarm`: a person said so. `silenced` is why nothing is sent of it now, None otherwise.
     """
 
     id: str
@@ -76,6 +76,17 @@ class Incident:
     false_alarm: bool = False
     by_customer: bool = False
     reports: tuple[ReportedBy, ...] = ()
+    silenced: Silence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A person wants nothing sent of an incident from `since` until `until`, for a reason."""
+
+    by: str
+    reason: str
+    since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +134,8 @@ class EventKind(StrEnum):
     UNOBSERVED = "unobserved"
     REPORTED = "reported"
     ANSWERED = "answered"
+    SILENCED = "silenced"
+    SILENCE_OVER = "silence_over"
 
 
 @dataclass(frozen=True, slots=True)
