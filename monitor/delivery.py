@@ -36,12 +36,13 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from monitor.channels import CHANNELS, ChannelKind, Means
 from monitor.channels.telling import first_due, told_of
 from monitor.clock import Clock
+from monitor.incident import to_acknowledge
 from monitor.metrics import NoticeOutcome
 from monitor.model import (
     Accepted,
@@ -52,6 +53,7 @@ from monitor.model import (
     Notice,
     Role,
 )
+from monitor.net.links import Links
 from monitor.net.network import Net
 from monitor.store import Store, StoreUnavailable
 
@@ -108,7 +110,8 @@ class Delivery:
 
     `random` returns a float in [0, 1) and spreads retries. `on_sent` is called with each notice
     of an incident's opening that was accepted, and the seconds from its report to then, which for
-    a held one include the wait for support to open. `workers` bounds the sends at once per channel.
+    a held one include the wait for support to open. `links` sign what notices carry to acknowledge
+    by. `workers` bounds the sends at once per channel.
     """
 
     def __init__(
@@ -122,6 +125,7 @@ class Delivery:
         on_sent: Callable[[Notice, float], None] = lambda _notice, _seconds: None,
         kinds: Mapping[str, ChannelKind] = CHANNELS,
         public_url: str = "",
+        links: Links | None = None,
         workers: int = 4,
         send_seconds: float = SEND_SECONDS,
         poll_seconds: float = POLL_SECONDS,
@@ -130,7 +134,7 @@ class Delivery:
         self._store, self._net, self._clock = store, net, clock
         self._random, self._on_sent, self._kinds = random, on_sent, kinds
         self._send_seconds, self._poll_seconds = send_seconds, poll_seconds
-        self._public_url = public_url
+        self._public_url, self._links = public_url, links
         self._awake = asyncio.Event()
         self._ending = self._stepped = False
         self._held: dict[str, _Held] = {}
@@ -229,13 +233,30 @@ class Delivery:
         try:
             async with asyncio.timeout(self._send_seconds):
                 means = Means(self._net, await self._known(notice), self._public_url)
-                return await self._kinds[channel.kind].send(notice, channel.options, means)
+                said = self._with_link(notice)
+                return await self._kinds[channel.kind].send(said, channel.options, means)
         except DeliveryError as error:
             return error
         except TimeoutError:
             return DeliveryError(f"no answer within {self._send_seconds:g} s")
         except Exception as error:  # noqa: BLE001 - a fault in one channel must not end the others
             return DeliveryError(f"{type(error).__name__}: {error}")
+
+    def _with_link(self, notice: Notice) -> Notice:
+        """The notice, with a link that acknowledges what it tells of where a person is asked to.
+
+        It is made when the notice leaves, so that one which waited is not born expired.
+        """
+        told = told_of(notice)
+        asks = notice.action in {Action.TRIGGER, Action.UPDATE}
+        if self._links is None or told is None or not asks or not to_acknowledge(told):
+            return notice
+        token = self._links.token(told.id, self._clock.wall())
+        link = f"{self._public_url}/acknowledge/{token}"
+        message = notice.message
+        lines = (*message.lines, f"Acknowledge #{told.number}: {link}")
+        links = {**message.links, "Acknowledge": link}
+        return replace(notice, message=replace(message, lines=lines, links=links))
 
     async def _known(self, notice: Notice) -> Accepted | None:
         """What the receiver called the alert before; a first notice is asked nothing of."""

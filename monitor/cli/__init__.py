@@ -30,7 +30,7 @@ from monitor.figures import month_named
 from monitor.incident import IllegalTransition
 from monitor.judge import StillFailing
 from monitor.web.explanation_shapes import ExplanationShape
-from monitor.web.schemas import Acknowledgement
+from monitor.web.orders import Acknowledgement
 
 app = typer.Typer(
     name="monitor",

@@ -178,6 +178,12 @@ def to_accept(incident: Incident) -> bool:
     return incident.handover is not None and incident.handover.accepted_at is None
 
 
+def to_acknowledge(incident: Incident) -> bool:
+    """Whether an acknowledgement of it would be taken: it is open, and something waits for one."""
+    unanswered = incident.acknowledged_at is None or to_accept(incident) or to_answer(incident)
+    return incident.resolved_at is None and unanswered
+
+
 def waits(incident: Incident) -> bool:
     """Whether it waits for a person: nobody has it, or nobody accepted it and that has paged."""
     handover = incident.handover
