@@ -304,7 +304,7 @@ class TestWhatCannotBe:
             night.silences(2)
 
     def test_what_is_not_silenced_cannot_be_told_of_again(self, night):
-        with pytest.raises(IllegalTransition, match="cannot end_silence"):
+        with pytest.raises(IllegalTransition, match="cannot unsilence"):
             night.ends_silence(1, "Sam")
 
     def test_the_longest_is_allowed(self, night):

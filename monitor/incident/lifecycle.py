@@ -4,8 +4,8 @@
     acknowledged  accept -> acknowledged
     acknowledged  hand over -> acknowledged
     acknowledged  answer -> acknowledged
-    either        update, report, recover, relapse, link, part, warn, escalate, silence, end
-                  silence: it stays as it is
+    either        update, report, recover, relapse, link, part, warn, escalate, silence,
+                  unsilence: it stays as it is
     either        resolve -> resolved, and that is the end: what fails later is another incident
 
 Recovery is announced while the incident stays open and is watched; it resolves when the watch is
@@ -61,7 +61,7 @@ class Happening(StrEnum):
     WARN = "warn"
     ESCALATE = "escalate"
     SILENCE = "silence"
-    END_SILENCE = "end_silence"
+    UNSILENCE = "unsilence"
     HAND_OVER = "hand_over"
     ACCEPT = "accept"
     RESOLVE = "resolve"
@@ -79,7 +79,7 @@ _EITHER = (
     Happening.WARN,
     Happening.ESCALATE,
     Happening.SILENCE,
-    Happening.END_SILENCE,
+    Happening.UNSILENCE,
 )
 
 LIFECYCLE: dict[tuple[IncidentState, Happening], IncidentState] = {
@@ -224,7 +224,7 @@ def silence(incident: Incident, silence: Silence) -> Incident:
 def end_silence(incident: Incident, escalated: Iterable[str] = ()) -> Incident:
     """It is told of again; by a new alert on the channels `escalated`."""
     channels = (*incident.escalated, *escalated)
-    return _moved(incident, Happening.END_SILENCE, silenced=None, escalated=channels)
+    return _moved(incident, Happening.UNSILENCE, silenced=None, escalated=channels)
 
 
 def muted(incident: Incident, action: Action) -> bool:

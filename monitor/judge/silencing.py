@@ -75,7 +75,7 @@ def end_silence(mind: Mind, number: int, by: str, now: Now) -> tuple[Incident, C
     """
     incident = numbered(mind, number)
     if incident.silenced is None:
-        raise lifecycle.IllegalTransition(incident, lifecycle.Happening.END_SILENCE)
+        raise lifecycle.IllegalTransition(incident, lifecycle.Happening.UNSILENCE)
     change = _ended(mind, now, incident, incident.silenced, by=by)
     remembered(mind, [change])
     return mind.open[incident.subject], change

@@ -199,7 +199,7 @@ def router(moves: Moves, store: Store, secrets: Mapping[str, Secret]) -> APIRout
             raise Refusal(401, "wrong_signature", message)
         event = event_of(body)
         came = await hooks[channel].take(event)
-        _log.info("pagerduty told", channel=channel, event=event.kind, id=event.id, came=came)
+        _log.info("told by pagerduty", channel=channel, kind=event.kind, id=event.id, came=came)
         return Response(status_code=202)
 
     return routes
