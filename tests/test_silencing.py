@@ -187,6 +187,18 @@ class TestWhenItsTimeIsOver:
         assert day.timeline(1)[-1] == "resolved"
         assert open_alerts(day) == set()
 
+    def test_one_that_was_missed_while_it_had_recovered_is_made_up_for_when_it_fails_again(self):
+        day = down(LATE, "16:45:01", until="17:03").runs_until("16:50")
+        day.silences(1, hours=1)
+        day.runs_until("17:08")
+        assert day.timeline(1)[-2:] == ["escalated", "recovered"]
+        day.ends_silence(1, "Sam")
+        assert alerts(day) == [("trigger", "#1"), ("update", "#1")]
+        day.fails("crm", "17:09:01", until="20:00")
+        day.runs_until("17:14")
+        assert ("trigger", "#1.2") in alerts(day)
+        assert open_alerts(day) == {"#1.2"}
+
     def test_the_desk_is_told_in_the_conversation_that_it_has(self):
         day = down("Mon 2026-11-23 09:58", "10:00:01", until="13:00").runs_until("10:10")
         day.silences(1, hours=0.25)

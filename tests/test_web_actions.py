@@ -155,8 +155,11 @@ async def test_what_is_mistaken_is_named(site):
 
 async def test_whoever_is_not_signed_in_is_offered_to_and_sees_no_form_that_acts(site):
     page = (await site.page()).text
-    assert 'action="/session"' in page
-    assert 'action="/incidents/1/' not in page
+    assert '<a href="?refresh=off">Sign in to act on it</a>' in page
+    still = (await site.page(query="?refresh=off")).text
+    assert 'action="/session"' in still
+    assert "http-equiv" not in still
+    assert 'action="/incidents/1/' not in page + still
 
 
 async def test_a_session_is_a_cookie_for_this_host_alone_for_half_a_day(site):

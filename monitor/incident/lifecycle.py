@@ -221,10 +221,30 @@ def silence(incident: Incident, silence: Silence) -> Incident:
     return _moved(incident, Happening.SILENCE, silenced=silence)
 
 
-def end_silence(incident: Incident, escalated: Iterable[str] = ()) -> Incident:
-    """It is told of again; by a new alert on the channels `escalated`."""
+def put_off(incident: Incident, at: datetime) -> Incident:
+    """It would be told of by a new alert, but for its silence; closings until `at` are seen to."""
+    silenced = incident.silenced
+    if silenced is not None and silenced.put_off is None:
+        silenced = replace(silenced, put_off=incident.closings_after)
+    return replace(escalate(incident, (), at), silenced=silenced)
+
+
+def end_silence(incident: Incident, escalated: Iterable[str] = (), *, paged: bool) -> Incident:
+    """It is told of again; by a new alert on the channels `escalated`.
+
+    Where that is not `paged`, what was put off falls due again.
+    """
+    owed = None if paged or incident.silenced is None else incident.silenced.put_off
+    fields: dict[str, object] = {}
+    if owed is not None:
+        handover = incident.handover
+        unaccepted = handover is not None and handover.accepted_at is None
+        fields["closings_after"] = owed
+        fields["handover"] = (
+            replace(handover, paged_at=None) if handover and unaccepted else handover
+        )
     channels = (*incident.escalated, *escalated)
-    return _moved(incident, Happening.UNSILENCE, silenced=None, escalated=channels)
+    return _moved(incident, Happening.UNSILENCE, silenced=None, escalated=channels, **fields)
 
 
 def muted(incident: Incident, action: Action) -> bool:

@@ -142,7 +142,7 @@ def _escalated(
     silenced is alerted of when that is over.
     """
     if incident.silenced is not None:
-        moved = lifecycle.escalate(incident, (), now.at)
+        moved = lifecycle.put_off(incident, now.at)
         return _moved(mind, now, incident, moved, EventKind.ESCALATED, text=text, notices=())
     own = [
         channel.name

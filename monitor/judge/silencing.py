@@ -9,7 +9,8 @@ over. What was owed before the silence is still delivered.
                          alert, everybody else is told
     its time is over     one notice says so and what happened meanwhile. Where it still fails and
                          waits for a person, on-call gets it as a new alert, for a repeat under the
-                         same key pages nobody
+                         same key pages nobody. Where it has recovered by then, what a closing of
+                         support would have alerted of falls due should it fail again
     a person ends it     the same
     it is resolved       it is over, silence and all
 
@@ -20,6 +21,7 @@ silence is over.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from monitor.clock import Now
@@ -57,8 +59,10 @@ def silence(
     if not timedelta(0) < lasts <= LONGEST:
         raise ValueError("a silence lasts more than 0 and at most 8 hours")
     incident = numbered(mind, number)
-    since = now.at if incident.silenced is None else incident.silenced.since
-    silence = Silence(by, reason, since, now.at + lasts)
+    before = incident.silenced
+    silence = Silence(by, reason, now.at, now.at + lasts)
+    if before is not None:
+        silence = replace(before, by=by, reason=reason, until=silence.until)
     moved = lifecycle.silence(incident, silence)
     text = wording.silenced_text(silence)
     line = TimelineEvent(moved.id, now.at, by, EventKind.SILENCED, text)
@@ -154,7 +158,7 @@ def _told_again(
     `wider` is the incident as it was while its route was narrower.
     """
     own = _alerts(mind, moved) if pages else []
-    before, moved = moved, lifecycle.end_silence(moved, own)
+    before, moved = moved, lifecycle.end_silence(moved, own, paged=pages)
     anew = alerted_anew(mind, now, before, moved, text=text, lead=lead, story=story)
     paged = set(own)
     if pages and moved.paged_with is not None:

@@ -81,12 +81,17 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A person wants nothing sent of an incident from `since` until `until`, for a reason."""
+    """A person wants nothing sent of an incident from `since` until `until`, for a reason.
+
+    `put_off` is since when closings of support were still to be handed over at, before one alerted
+    nobody because of it; None where none did.
+    """
 
     by: str
     reason: str
     since: datetime
     until: datetime
+    put_off: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
