@@ -36,14 +36,16 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from monitor.channels import CHANNELS, ChannelKind, Means
 from monitor.channels.sending import LAST_PAUSE, attempt, pause
 from monitor.clock import Clock
+from monitor.incident import to_acknowledge
 from monitor.metrics import NoticeOutcome
 from monitor.model import (
+    STAFF,
     Accepted,
     Action,
     Channel,
@@ -52,6 +54,7 @@ from monitor.model import (
     Notice,
     Role,
 )
+from monitor.net.links import Links
 from monitor.net.network import Net
 from monitor.store import Store, StoreUnavailable
 
@@ -107,8 +110,8 @@ class Delivery:
     `random` returns a float in [0, 1) and spreads retries. `on_sent` is called with each notice
     of an incident's opening that was accepted, and the seconds from its report to then, which for
     a held one include the wait for support to open. `on_late` is called when a channel takes a
-    notice that was owed to it LONG ago, with its name and since when it was. `workers` bounds the
-    sends at once per channel.
+    notice that was owed to it LONG ago, with its name and since when it was. `links` sign what
+    notices carry to acknowledge by. `workers` bounds the sends at once per channel.
     """
 
     def __init__(
@@ -123,6 +126,7 @@ class Delivery:
         on_late: Callable[[str, datetime], None] = lambda _channel, _since: None,
         kinds: Mapping[str, ChannelKind] = CHANNELS,
         public_url: str = "",
+        links: Links | None = None,
         workers: int = 4,
         send_seconds: float = SEND_SECONDS,
         poll_seconds: float = POLL_SECONDS,
@@ -133,7 +137,7 @@ class Delivery:
         self._on_sent, self._on_late = on_sent, on_late
         self._caught_up: dict[str, datetime] = {}
         self._send_seconds, self._poll_seconds = send_seconds, poll_seconds
-        self._public_url = public_url
+        self._public_url, self._links = public_url, links
         self._awake = asyncio.Event()
         self._ending = self._stepped = False
         self._held: dict[str, _Held] = {}
@@ -234,7 +238,26 @@ class Delivery:
         except StoreUnavailable as error:
             return DeliveryError(f"cannot tell what the alert is called: {error}")
         means = Means(self._net, known, self._public_url)
-        return await attempt(notice, channel, self._kinds, means, self._send_seconds)
+        said = self._with_link(notice, channel)
+        return await attempt(said, channel, self._kinds, means, self._send_seconds)
+
+    def _with_link(self, notice: Notice, channel: Channel) -> Notice:
+        """The notice, with a link that acknowledges what it tells of where a person is asked to.
+
+        It is made when the notice leaves, so that one which waited is not born expired. Nobody
+        outside gets one.
+        """
+        told = notice.tells_of
+        staff = bool(set(STAFF) & set(channel.roles))
+        asks = staff and notice.action in {Action.TRIGGER, Action.UPDATE}
+        if self._links is None or told is None or not asks or not to_acknowledge(told):
+            return notice
+        token = self._links.token(told.id, self._clock.wall())
+        link = f"{self._public_url}/acknowledge/{token}"
+        message = notice.message
+        lines = (*message.lines, f"Acknowledge #{told.number}: {link}")
+        links = {**message.links, "Acknowledge": link}
+        return replace(notice, message=replace(message, lines=lines, links=links))
 
     async def _known(self, notice: Notice) -> Accepted | None:
         """What the receiver called the alert before; a first notice is asked nothing of."""

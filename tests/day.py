@@ -107,6 +107,22 @@ class Day(Simulation):
         for change in judge.reconciled(self.mind, versions, triggers, self.reading()):
             self._write(change)
 
+    def silences(self, number, by="Robin", *, reason="known", hours=2.0):
+        """A person silences an incident from now on."""
+        lasts = timedelta(hours=hours)
+        _, change = judge.silence(self.mind, number, by, self.reading(), reason=reason, lasts=lasts)
+        self._write(change)
+
+    def ends_silence(self, number, by):
+        """A person ends a silence now."""
+        _, change = judge.end_silence(self.mind, number, by, self.reading())
+        self._write(change)
+
+    def notes(self, number, by, text):
+        """A person adds a line to a timeline now."""
+        incident = self.written[number]
+        self._write(judge.annotate(self.mind, incident, by, text, self.reading()))
+
     def reports(self, *services, tenant="acme", began="00:40", errors="503", **more):
         """A customer reports by hand now; the report as it was taken in."""
         said = {"instead": "", "all_users": True, "contact": "", "key": None} | more

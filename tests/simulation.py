@@ -78,14 +78,15 @@ def sometimes(share, how=status_503, seed=1):
     return answer
 
 
-def of(service=None, *, target=None, group=None, vantage=None, controls=False):
-    """Cells of a service, target, group or vantage; `controls` says whether those count too."""
+def of(service=None, *, check=None, target=None, group=None, vantage=None, controls=False):
+    """Cells of a service, check, target, group or vantage; `controls`: whether those count too."""
 
     def where(cell):
         if cell.key.service == CONTROL and not controls:
             return False
         return (
             (service is None or cell.key.service in (service, CONTROL))
+            and (check is None or cell.key.check in check)
             and (target is None or cell.key.target in target)
             and (group is None or cell.target.group in group)
             and (vantage is None or cell.key.vantage in vantage)

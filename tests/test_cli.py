@@ -96,6 +96,16 @@ def configured(folder, port):
         ["resolve", "1"],
         ["resolve", "0", "--by", "Robin"],
         ["resolve", "1", "--by", "two\nlines"],
+        ["note", "1", "Tried.", "--by", ""],
+        ["note", "1", " ", "--by", "Robin"],
+        ["note", "1", "x" * 4001, "--by", "Robin"],
+        ["silence", "1", "--for", "9h", "--by", "Robin", "--reason", "known"],
+        ["silence", "1", "--for", "0", "--by", "Robin", "--reason", "known"],
+        ["silence", "1", "--for", "soon", "--by", "Robin", "--reason", "known"],
+        ["silence", "1", "--for", "2h", "--by", "Robin", "--reason", "two\nlines"],
+        ["silence", "1", "--for", "2h", "--by", "Robin"],
+        ["unsilence", "1"],
+        ["false-alarm", "1", "--by", " "],
         ["run", "--config", "missing.yaml"],
         ["check-config", "missing.yaml"],
         ["probe", "crm/nothing", "--config", SHIPPED],
@@ -419,7 +429,16 @@ def test_all_is_well_only_when_the_monitor_is_ready(tmp_path):
 @pytest.mark.parametrize("text", ["<h1>", "{}", "[]"])
 @pytest.mark.parametrize(
     "command",
-    [["status"], ["incidents"], ["ack", "1", "--by", "Robin"], ["resolve", "1", "--by", "R"]],
+    [
+        ["status"],
+        ["incidents"],
+        ["ack", "1", "--by", "Robin"],
+        ["resolve", "1", "--by", "R"],
+        ["note", "1", "Tried.", "--by", "R"],
+        ["silence", "1", "--for", "2h", "--by", "R", "--reason", "known"],
+        ["unsilence", "1", "--by", "R"],
+        ["false-alarm", "1", "--by", "R"],
+    ],
 )
 def test_something_else_at_the_address_is_said_to_be_that(command, text, tmp_path):
     with answering(lambda _url, _headers: (200, text)) as port:
@@ -499,6 +518,97 @@ def test_without_a_monitor_a_customers_incident_is_resolved_in_the_store(tmp_pat
     told = json.loads(out)
     assert (told["state"], told["resolved_by"], told["false_alarm"]) == ("resolved", "Sam", True)
     assert monitor(*said)[0] == 1
+
+
+SILENCED = {"by": "Sam", "reason": "known", "until": "2030-06-03T03:14:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("command", "move", "said"),
+    [
+        (["note", "7", "Tried."], "note", "Noted on incident 7 by Sam.\n"),
+        (["unsilence", "7"], "unsilence", "Incident 7 is told of again, by Sam.\n"),
+        (["false-alarm", "7"], "resolve", "Incident 7 was a false alarm, says Sam.\n"),
+        (
+            ["silence", "7", "--for", "2h", "--reason", "known"],
+            "silence",
+            "Incident 7 silenced by Sam until 03 Jun 03:14:00Z.\n",
+        ),
+    ],
+)
+def test_acting_asks_the_running_monitor_and_says_so(command, move, said, tmp_path):
+    asked = []
+
+    def answer(url, _headers):
+        asked.append(url.path)
+        return 200, json.dumps({"number": 7, "silenced": SILENCED})
+
+    with answering(answer) as port:
+        path = configured(tmp_path, port)
+        assert monitor(*command, "--by", "Sam", "--config", path) == (0, said, "")
+    assert asked == [f"/api/v1/incidents/7/{move}"]
+
+
+def test_a_silence_is_shown_with_the_incidents_while_there_is_one(tmp_path):
+    one = {
+        "number": 7,
+        "priority": "critical",
+        "state": "open",
+        "title": "CRM is down",
+        "began": {"before": "2030-06-03T01:14:00Z"},
+        "respond_by": None,
+        "acknowledged_by": None,
+        "silenced": SILENCED,
+    }
+    listed = {"incidents": [one]}
+    with answering(lambda _url, _headers: (200, json.dumps(listed))) as port:
+        path = configured(tmp_path, port)
+        _, out, _ = monitor("incidents", "--config", path)
+        assert "silenced" in out
+        assert "until 03 Jun 03:14:00Z by Sam: known" in out
+        one["silenced"] = None
+        assert "silenced" not in monitor("incidents", "--config", path)[1]
+
+
+def test_without_a_monitor_people_act_in_the_store(tmp_path):
+    database = f"sqlite:///{tmp_path}/monitor.db"
+
+    async def reported():
+        async with opened(database) as store:
+            one = incident(7, "v1:web:report", service="web", by_customer=True)
+            await store.commit(opening(one))
+
+    async def timeline():
+        async with opened(database) as store:
+            return [(e.kind.value, e.actor) for e in (await store.incident(7)).events[1:]]
+
+    asyncio.run(reported())
+    with answering(lambda _url, _headers: (200, "")) as port:
+        path = configured(tmp_path, port)
+
+    def said(*command):
+        code, out, err = monitor(*command, "--by", "Sam", "--json", "--config", path)
+        return code, json.loads(out) if out else err
+
+    code, told = said("silence", "7", "--for", "90m", "--reason", "known")
+    assert (code, told["silenced"]["by"], told["silenced"]["reason"]) == (0, "Sam", "known")
+    assert said("note", "7", "Tried.")[0] == 0
+    assert said("unsilence", "7")[1]["silenced"] is None
+    assert said("unsilence", "7") == (1, "incident 7 is open: cannot unsilence it\n")
+    assert said("false-alarm", "7")[1]["false_alarm"]
+    assert said("note", "7", "It was nothing.")[0] == 0
+    assert said("silence", "7", "--for", "1h", "--reason", "x") == (
+        1,
+        "there is no open incident 7\n",
+    )
+    assert said("note", "8", "Nothing.") == (1, "there is no incident 8\n")
+    assert asyncio.run(timeline()) == [
+        ("silenced", "Sam"),
+        ("noted", "Sam"),
+        ("silence_over", "Sam"),
+        ("resolved", "Sam"),
+        ("noted", "Sam"),
+    ]
 
 
 def test_a_token_that_cannot_be_sent_is_not_shown(tmp_path, monkeypatch):

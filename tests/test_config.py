@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -39,7 +39,13 @@ from monitor.net.secret import Secret
 ROOT = Path(__file__).parent.parent
 CONFIGS = Path(__file__).parent / "configs"
 INVALID = sorted(CONFIGS.glob("invalid-*.yaml"))
-ENVIRON = {"EMPTY": "", "TOKEN": "s3cret-token", "NUMBER": "45", "WORD": "plenty"}
+ENVIRON = {
+    "EMPTY": "",
+    "TOKEN": "s3cret-token",
+    "NUMBER": "45",
+    "WORD": "plenty",
+    "LONG": "a key of more than thirty-two characters",
+}
 MINIMAL = """\
 services:
   crm:
@@ -543,6 +549,9 @@ def test_every_secret_is_listed_for_redaction(read, tmp_path):
         "E": "proxy",
         "F": "header",
         "G": "acme",
+        "H": "links, signed by this, for a while",
+        "I": "links, signed by that one before",
+        "J": "told by the pager",
     }
 
     config = read(
@@ -550,6 +559,9 @@ def test_every_secret_is_listed_for_redaction(read, tmp_path):
 api_token_file: api
 database_url: postgresql://monitor:${D}@db.example.com/monitor
 tenants: {acme: {report_token: "${G}"}}
+link_key: ${H}
+previous_link_key: ${I}
+hooks: {pager: {secret: "${J}"}}
 vantages: {dublin: {proxy: "http://me:${E}@proxy.example.com:3128"}}
 services:
   crm:
@@ -567,6 +579,22 @@ channels:
         environ,
     )
     assert {each.reveal() for each in config.secrets} == {*environ.values(), "api"}
+
+
+def test_links_are_signed_by_a_key_and_last_as_long_as_is_said(read, tmp_path):
+    assert read("link_key: ${EMPTY}\n" + MINIMAL).links is None
+    (tmp_path / "older").write_text("an older key of over thirty-two characters\n")
+    said = "link_key: ${LONG}\nprevious_link_key_file: older\nlink_expiry: 2h\n"
+    links = read(said + MINIMAL).links
+    assert links.key.reveal() == ENVIRON["LONG"]
+    assert links.previous.reveal() == "an older key of over thirty-two characters"
+    assert links.lasts == timedelta(hours=2)
+
+
+def test_a_hook_is_believed_by_its_secret(read):
+    channels = "channels: {pager: {kind: log, roles: [on_call, service_desk]}}\n"
+    hooks = read("hooks: {pager: {secret: '${TOKEN}'}}\n" + channels + MINIMAL).hooks
+    assert {name: secret.reveal() for name, secret in hooks.items()} == {"pager": "s3cret-token"}
 
 
 def test_an_empty_api_token_is_none(read):

@@ -24,6 +24,8 @@ from monitor.model import (
     NoticeState,
     Role,
 )
+from monitor.net.links import Fault, Links
+from monitor.net.secret import Secret
 from monitor.store import StoreUnavailable, open_store
 from tests.http_server import Reply
 from tests.outbox_fixtures import (
@@ -41,6 +43,7 @@ from tests.receivers.webhook import HANG, webhook_receiver
 PAGER = Channel("pager", "fake", (Role.ON_CALL,), None)
 DESK = Channel("desk", "fake", (Role.SERVICE_DESK,), None)
 DAY = 24 * 3600.0
+LINKS = Links(Secret("a key for links, of some length"))
 
 
 class Troubled:
@@ -709,3 +712,58 @@ async def test_an_absence_of_hours_is_told_once_when_it_is_over(outbox):
 async def test_a_short_absence_is_told_by_its_late_notices_only(outbox):
     await after_an_absence(outbox, seconds=600)
     assert outbox.late == []
+
+
+# --------------------------------------------------------------------------- links that acknowledge
+
+
+async def sent_with_links(outbox, *notices, of=None):
+    delivery = outbox.delivery(links=LINKS, public_url="https://monitor.example")
+    async with running(delivery):
+        await outbox.store.commit(opening(of or incident(), *notices))
+        await outbox.reached(*["sent"] * len(notices))
+    return outbox.receivers.sent
+
+
+async def test_a_notice_carries_a_link_that_acknowledges_made_when_it_leaves(outbox):
+    held = notice(incident(), held=True, due_at=START + timedelta(hours=5))
+    outbox.watch.passes(5 * 3600)
+    (said,) = await sent_with_links(outbox, held)
+    link = said.message.links["Acknowledge"]
+    origin, _, token = link.rpartition("/")
+    assert origin == "https://monitor.example/acknowledge"
+    assert LINKS.incident_id(token, outbox.watch.at + timedelta(hours=23)) == incident().id
+    assert LINKS.incident_id(token, outbox.watch.at + timedelta(hours=24)) is Fault.EXPIRED
+    assert said.message.lines == (*held.message.lines, f"Acknowledge #1: {link}")
+    assert said.message.links["Incident"] == held.message.links["Incident"]
+    (kept,) = await outbox.notices()
+    assert "Acknowledge" not in kept.message.links
+
+
+async def test_it_is_for_the_incident_that_is_told_of_in_whosever_alert(outbox):
+    shared = notice(incident(), action=Action.UPDATE)
+    guest = incident(2)
+    told = replace(shared, message=replace(shared.message, about=guest))
+    (said,) = await sent_with_links(outbox, told)
+    token = said.message.links["Acknowledge"].rpartition("/")[2]
+    assert LINKS.incident_id(token, outbox.watch.at) == guest.id
+    assert said.message.lines[-1].startswith("Acknowledge #2: ")
+
+
+async def test_what_asks_for_nobody_carries_none(outbox):
+    taken = incident(state=IncidentState.ACKNOWLEDGED, acknowledged_at=START, acknowledged_by="R")
+    over = replace(taken, state=IncidentState.RESOLVED, resolved_at=START)
+    notices = (
+        notice(taken, action=Action.ACKNOWLEDGE),
+        notice(taken, action=Action.UPDATE, seq=2),
+        notice(over, action=Action.RESOLVE, seq=3),
+    )
+    for said in await sent_with_links(outbox, *notices, of=taken):
+        assert "Acknowledge" not in said.message.links
+
+
+async def test_without_a_key_no_notice_carries_one(outbox):
+    async with running(outbox.delivery()):
+        await outbox.store.commit(opening(incident(), notice(incident())))
+        await outbox.reached("sent")
+    assert "Acknowledge" not in outbox.receivers.sent[0].message.links

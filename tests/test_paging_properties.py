@@ -1,16 +1,19 @@
 """Whatever happens to services that share a page, nobody is left unpaged and no alert unclosed.
 
 Verdicts come in any order, people acknowledge, time passes, support closes, and the process is
-killed after any change and starts again from what was written. After every single change:
+killed after any change and starts again from what was written. Some are silenced for a while. After
+every single change:
 
 - every open critical incident is told of, on every channel that reaches it, in an alert that was
   triggered and is not resolved;
-- once a step is over, none that fails and has no person rests on the alert of one resolved;
-- an alert of on-call's is acknowledged exactly while everyone who is told of there has a person;
+- once a step is over, none that fails, has no person and is not silenced rests on the alert of one
+  resolved;
+- an alert of on-call's is acknowledged exactly while everyone who is told of there has a person,
+  but for what a silence puts off;
 - in an alert nothing comes before its trigger or after its resolve, in order of its numbers.
 
-Once support has closed and nobody has what fails, on-call has been alerted since. Once everything
-is over, every alert has been resolved.
+Once support has closed and nobody has or silenced what fails, on-call has been alerted since. Once
+everything is over, every alert has been resolved.
 """
 
 import itertools
@@ -29,6 +32,7 @@ from monitor.judge.cases import Case, departed, incident_changes
 from monitor.judge.duties import fallen_due
 from monitor.judge.linking import linked_back
 from monitor.judge.paging import unattended
+from monitor.judge.silencing import run_out
 from monitor.model import STAFF, Action, Change, Channel, Impact, Interval, Priority, Role, Stage
 from monitor.policy import PolicySettings
 from tests.day import CALENDAR, DESK, PAGER, local, told_of
@@ -46,11 +50,13 @@ SERVICES = {
 }
 CHANNELS = (PAGER, DESK, Channel("both", "webhook", STAFF, None))
 MOVES = ("fails", "fails", "recovers", "ends", "acknowledged")
+QUIET = ("silenced", "unsilenced")
 NAMES = ("crm", "crm", "sites", "sites", "website", "orders")
 STEPS = st.lists(
     st.sampled_from(
         [
             *itertools.product(MOVES, NAMES),
+            *itertools.product(QUIET, ("crm", "sites")),
             *(("passes", seconds) for seconds in (1, 30, 91, 600, 1200, 3600)),
             *(("killed", unwritten) for unwritten in (0, 1, 2, 3)),
         ]
@@ -94,12 +100,15 @@ class Shift:
             self.killed(what)
         elif step == "acknowledged":
             self.acknowledged(what)
+        elif step in QUIET:
+            self.silenced(what, wanted=step == "silenced")
         else:
             self.verdict(what, step)
         none_rests_on_what_is_over(self)
 
     def falls_due(self):
         """What is due by now, as every tick does."""
+        self.writes(run_out(self.mind, self.now()))
         self.writes(fallen_due(self.mind, self.now()))
         assert fallen_due(self.mind, self.now()) == []
 
@@ -125,6 +134,17 @@ class Shift:
         incident = self.mind.open.get(f"v1:{name}:all")
         if incident is not None and (waits(incident) or to_accept(incident)):
             self.writes([judge.acknowledge(self.mind, incident.number, "Robin", self.now())[1]])
+
+    def silenced(self, name, *, wanted):
+        """For a quarter of an hour, or no longer."""
+        incident = self.mind.open.get(f"v1:{name}:all")
+        if incident is None:
+            return
+        if wanted:
+            for_ = {"reason": "known", "lasts": timedelta(minutes=15)}
+            self.writes([judge.silence(self.mind, incident.number, "Robin", self.now(), **for_)[1]])
+        elif incident.silenced is not None:
+            self.writes([judge.end_silence(self.mind, incident.number, "Sam", self.now())[1]])
 
     def killed(self, unwritten):
         """The process dies before the last of what it thought at once was written."""
@@ -184,6 +204,8 @@ def holds(shift):
             there = [i for i in reached if told_in[i.number] == where]
             assert (state == "closed") == (not there)
             taken = state == "taken"
+            if any(i.silenced is not None for i in there):
+                continue
             if there and Role.ON_CALL in channel.roles:
                 assert taken == (not any(waits(i) for i in there))
             elif there:
@@ -195,7 +217,8 @@ def none_rests_on_what_is_over(shift):
     """Who fails, and has no person, is told of where an incident is open."""
     incidents = shift.incidents().values()
     over = {i.id for i in incidents if i.resolved_at is not None}
-    failing = {i.number for i in incidents if i.resolved_at is None and unattended(i)}
+    loud = [i for i in incidents if i.resolved_at is None and i.silenced is None]
+    failing = {i.number for i in loud if unattended(i)}
     for channel in CHANNELS:
         _, told_in = followed([n for n in shift.notices() if n.channel == channel.name])
         assert not [n for n in failing & told_in.keys() if whose(told_in[n]) in over]
@@ -216,7 +239,7 @@ def on_call_was_told_since_support_closed(shift):
     began = {n.dedup_key: n.created_at for n in mine if n.action is Action.TRIGGER}
     _, told_in = followed(mine)
     for incident in shift.mind.open.values():
-        if unattended(incident):
+        if unattended(incident) and incident.silenced is None:
             assert began[told_in[incident.number]] >= closed_at
 
 

@@ -9,28 +9,37 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
-import os
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-import httpx
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 
 from monitor import __version__
-from monitor.cli import ask, explaining, probing, reporting, showing
+from monitor.cli import acting, ask, explaining, probing, reporting, showing
+from monitor.cli.common import (
+    DEFAULT_CONFIG,
+    ERR,
+    FINE,
+    MISTAKEN,
+    NOT_WELL,
+    OUT,
+    ConfigOption,
+    JsonOption,
+    asked,
+    configured,
+    configured_for,
+    mistaken,
+    print_json,
+    refuse,
+)
 from monitor.clock import real_clock
-from monitor.config import Config, ConfigError, load
+from monitor.config import ConfigError
 from monitor.explaining import Mistaken
 from monitor.figures import month_named
-from monitor.incident import IllegalTransition
-from monitor.judge import StillFailing
 from monitor.web.explanation_shapes import ExplanationShape
-from monitor.web.schemas import Acknowledgement
+
+__all__ = ["FINE", "MISTAKEN", "NOT_WELL", "app", "main"]
 
 app = typer.Typer(
     name="monitor",
@@ -40,20 +49,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-OUT = Console(highlight=False, soft_wrap=True)
-ERR = Console(stderr=True, highlight=False, soft_wrap=True)
-
-FINE, NOT_WELL, MISTAKEN = 0, 1, 2
-
-ConfigOption = Annotated[
-    Path,
-    typer.Option("--config", "-c", envvar="MONITOR_CONFIG", help="The configuration to use."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 UrlOption = Annotated[
     str | None, typer.Option(metavar="URL", help="What is watched of it; '' leaves it out.")
 ]
-DEFAULT_CONFIG = Path("checks.yaml")
 
 
 def main() -> None:
@@ -81,7 +79,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> N
     """Monitor what the configuration names, until SIGTERM or Ctrl-C. Its log is JSON anyway."""
     from monitor.daemon import serve  # noqa: PLC0415 - the daemon's weight is only for this
 
-    loaded = _loaded_for(config, as_json=as_json)
+    loaded = configured_for(config, as_json=as_json)
     for warning in loaded.warnings:
         ERR.print(f"warning: {warning}", markup=False)
     raise typer.Exit(serve(loaded, real_clock()))
@@ -150,11 +148,11 @@ def init(  # noqa: PLR0917 - each is an option of the command line
     try:
         begun = beginning.begun(wanted, output, force=force, ask=ask, tell=tell, clock=real_clock())
     except beginning.Unwanted as error:
-        _mistaken(str(error))
+        mistaken(str(error))
     except ConfigError as error:
-        _refuse(error)
+        refuse(error)
     if as_json:
-        _print_json(begun)
+        print_json(begun)
 
 
 @app.command("check-config")
@@ -163,9 +161,9 @@ def check_config(
     as_json: JsonOption = False,
 ) -> None:
     """Say every mistake of a configuration, each with its place and remedy."""
-    loaded = _loaded_for(file, as_json=as_json)
+    loaded = configured_for(file, as_json=as_json)
     if as_json:
-        _print_json({"file": str(file), "mistakes": [], "warnings": list(loaded.warnings)})
+        print_json({"file": str(file), "mistakes": [], "warnings": list(loaded.warnings)})
         return
     OUT.print(showing.config_summary(loaded), markup=False)
     for warning in loaded.warnings:
@@ -181,15 +179,15 @@ def probe(
     as_json: JsonOption = False,
 ) -> None:
     """Probe once, now, and tell what was seen; exit 0 for PASS, 1 otherwise, 2 for a mistake."""
-    loaded = _loaded(config)
+    loaded = configured(config)
     try:
         cell = probing.cell_named(loaded.estate, name)
     except LookupError as error:
-        _mistaken(str(error))
+        mistaken(str(error))
     result = asyncio.run(probing.probe_once(loaded, cell))
     good = asyncio.run(probing.last_good(loaded, cell, result))
     if as_json:
-        _print_json(showing.result_json(cell, result, good))
+        print_json(showing.result_json(cell, result, good))
     else:
         OUT.print(showing.result_text(cell, result, good), markup=False, soft_wrap=True)
     raise typer.Exit(FINE if probing.passed(result) else NOT_WELL)
@@ -204,14 +202,14 @@ def try_channel(
     """Send a marked test and its end through one channel, and show the receiver's answers."""
     from monitor.cli import trying  # noqa: PLC0415 - only this command needs it
 
-    loaded = _loaded(config)
+    loaded = configured(config)
     try:
         channel = trying.channel_named(loaded, name)
     except LookupError as error:
-        _mistaken(str(error))
+        mistaken(str(error))
     tries = asyncio.run(trying.tried(loaded, channel))
     if as_json:
-        _print_json(trying.as_json(loaded, channel, tries))
+        print_json(trying.as_json(loaded, channel, tries))
     else:
         OUT.print(trying.text(loaded, channel, tries), markup=False)
     raise typer.Exit(FINE if all(each.accepted for each in tries) else NOT_WELL)
@@ -220,9 +218,9 @@ def try_channel(
 @app.command()
 def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Ask the running monitor how every service is; exit 1 unless all are well for certain."""
-    services = _asked(lambda: ask.services(_loaded(config)))
+    services = asked(lambda: ask.services(configured(config)))
     if as_json:
-        _print_json(services)
+        print_json(services)
     else:
         OUT.print(showing.services_table(services))
         for reason in services["not_ready"]:
@@ -238,50 +236,24 @@ def incidents(
     as_json: JsonOption = False,
 ) -> None:
     """List the open incidents, newest first; from the running monitor, else from its store."""
-    found = _asked(lambda: ask.incidents(_loaded(config), everything=everything))
+    found = asked(lambda: ask.incidents(configured(config), everything=everything))
     if as_json:
-        _print_json(found)
+        print_json(found)
     elif found["incidents"]:
         OUT.print(showing.incidents_table(found["incidents"]))
     else:
         OUT.print("There are none." if everything else "None is open.")
 
 
-@app.command()
-def ack(
-    number: Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="The incident's number.")],
-    by: Annotated[str, typer.Option("--by", help="Who takes it.")],
-    config: ConfigOption = DEFAULT_CONFIG,
-    as_json: JsonOption = False,
-) -> None:
-    """Acknowledge an incident, through the running monitor or, without one, in its store."""
-    name = _person(by, "takes")
-    loaded = _loaded(config)
-    incident = _moved(number, lambda: ask.acknowledge(loaded, number, name))
-    if as_json:
-        _print_json(incident)
-    else:
-        OUT.print(f"Incident {number} acknowledged by {name}.", markup=False)
-
-
-@app.command()
-def resolve(
-    number: Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="The incident's number.")],
-    by: Annotated[str, typer.Option("--by", help="Who says that it is over.")],
-    false_alarm: Annotated[
-        bool, typer.Option("--false-alarm", help="It never was: no fault was found.")
-    ] = False,
-    config: ConfigOption = DEFAULT_CONFIG,
-    as_json: JsonOption = False,
-) -> None:
-    """Resolve an incident: one that a customer opened ends only so. Not while probes see it."""
-    name = _person(by, "resolves")
-    loaded = _loaded(config)
-    incident = _moved(number, lambda: ask.resolve(loaded, number, name, false_alarm=false_alarm))
-    if as_json:
-        _print_json(incident)
-    else:
-        OUT.print(f"Incident {number} resolved by {name}.", markup=False)
+for act in (
+    acting.ack,
+    acting.note,
+    acting.silence,
+    acting.unsilence,
+    acting.resolve,
+    acting.false_alarm,
+):
+    app.command()(act)
 
 
 @app.command()
@@ -313,11 +285,11 @@ def explain(  # noqa: PLR0917 - each is an option of the command line
         "failing": failing,
     }
     try:
-        found = explaining.explained(_loaded(config), words, real_clock())
+        found = explaining.explained(configured(config), words, real_clock())
     except Mistaken as error:
-        _mistaken(explaining.mistakes(error, words))
+        mistaken(explaining.mistakes(error, words))
     if as_json:
-        _print_json(ExplanationShape.of(found).model_dump(mode="json"))
+        print_json(ExplanationShape.of(found).model_dump(mode="json"))
     else:
         OUT.print(explaining.text(found), markup=False)
 
@@ -331,15 +303,15 @@ def calendar(
     """Print the support calendar of a year: its hours, special dates and clock changes."""
     from monitor.cli import yearly  # noqa: PLC0415 - only this command needs it
 
-    loaded = _loaded(config)
+    loaded = configured(config)
     here = real_clock().wall().astimezone(ZoneInfo(loaded.calendar.zone))
     try:
         found = yearly.laid_out(loaded, here.year if year is None else year)
     except ValueError as error:
-        _mistaken(str(error))
+        mistaken(str(error))
     official = yearly.held_against(loaded)
     if as_json:
-        _print_json(yearly.as_json(found, official))
+        print_json(yearly.as_json(found, official))
     else:
         fetched = bool(loaded.official and loaded.official.url)
         OUT.print(yearly.text(found, official, fetched=fetched), markup=False)
@@ -354,15 +326,15 @@ def report(
 ) -> None:
     """Tell a month's figures: availability of every service, and how incidents were answered."""
     if as_csv and as_json:
-        _mistaken("--csv and --json: choose one of them")
-    loaded = _loaded(config)
+        mistaken("--csv and --json: choose one of them")
+    loaded = configured(config)
     try:
         named = month_named(month)
-        figures = _asked(lambda: ask.figures(loaded, named))
+        figures = asked(lambda: ask.figures(loaded, named))
     except ValueError as error:
-        _mistaken(f"--month: {error}")
+        mistaken(f"--month: {error}")
     if as_json:
-        _print_json(figures)
+        print_json(figures)
     elif as_csv:
         typer.echo(reporting.as_csv(figures), nl=False)
     else:
@@ -392,79 +364,11 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
     try:
         replayed = replaying.replayed(results, rules, config, store, incidents)
     except ConfigError as error:
-        _refuse(error)
+        refuse(error)
     except (replaying.HistoryError, replaying.StoreError, ValueError) as error:
-        _mistaken(str(error))
+        mistaken(str(error))
     if as_json:
-        _print_json(replaying.as_json(replayed))
+        print_json(replaying.as_json(replayed))
     else:
         OUT.print(replaying.text(replayed), markup=False)
     raise typer.Exit(NOT_WELL if replayed.differs() else FINE)
-
-
-# --------------------------------------------------------------------------- common ways out
-
-
-def _loaded(path: Path) -> Config:
-    try:
-        return load(path, os.environ)
-    except ConfigError as error:
-        _refuse(error)
-
-
-def _loaded_for(path: Path, *, as_json: bool) -> Config:
-    """As `_loaded`; with `as_json` the mistakes are one JSON value on standard output."""
-    if not as_json:
-        return _loaded(path)
-    try:
-        return load(path, os.environ)
-    except ConfigError as error:
-        _print_json({"file": str(path), "mistakes": showing.mistakes(error)})
-        raise typer.Exit(MISTAKEN) from None
-
-
-def _refuse(error: ConfigError) -> NoReturn:
-    for mistake in error.mistakes:
-        ERR.print(str(mistake), markup=False)
-    raise typer.Exit(MISTAKEN)
-
-
-def _mistaken(message: str) -> NoReturn:
-    ERR.print(message, markup=False)
-    raise typer.Exit(MISTAKEN)
-
-
-def _not_well(message: str) -> NoReturn:
-    ERR.print(message, markup=False)
-    raise typer.Exit(NOT_WELL)
-
-
-def _person(by: str, does: str) -> str:
-    """The name of the person who acts, as it is kept."""
-    try:
-        return Acknowledgement(by=by).by
-    except ValidationError:
-        _mistaken(f"--by: name the person who {does} it, on one line of at most 100 characters")
-
-
-def _moved(number: int, move: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The incident that a person moved, or why it cannot be."""
-    try:
-        return _asked(move)
-    except KeyError:
-        _not_well(f"there is no open incident {number}")
-    except (IllegalTransition, StillFailing) as error:
-        _not_well(str(error))
-
-
-def _asked(question: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-    try:
-        return question()
-    except ask.Refused as error:
-        _not_well(str(error))
-    except httpx.HTTPError as error:
-        _not_well(f"the monitor did not answer: {error}")
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2, default=str))

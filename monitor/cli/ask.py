@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 
 from monitor.clock import real_clock
 from monitor.config import Config
-from monitor.daemon.alone import acknowledge_without_daemon, resolve_without_daemon
+from monitor.daemon.alone import (
+    acknowledge_without_daemon,
+    end_silence_without_daemon,
+    note_without_daemon,
+    resolve_without_daemon,
+    silence_without_daemon,
+)
 from monitor.figures import Month, reach_of
 from monitor.model import Incident, IncidentState
 from monitor.store import StoreError, open_reader
@@ -94,6 +100,42 @@ def resolve(config: Config, number: int, by: str, *, false_alarm: bool) -> Mappi
         return moved
     stored = resolve_without_daemon(config, real_clock(), number, by, false_alarm=false_alarm)
     return _stored(config, stored)
+
+
+def note(config: Config, number: int, by: str, text: str) -> Mapping[str, Any]:
+    """Add a line to a timeline through the API, or in the store when no monitor is running.
+
+    Raises `Refused`; without a running monitor KeyError too.
+    """
+    moved = _moved(config, number, "note", {"by": by, "text": text})
+    if moved is not None:
+        return moved
+    return _stored(config, note_without_daemon(config, real_clock(), number, by, text))
+
+
+def silence(config: Config, number: int, by: str, reason: str, minutes: int) -> Mapping[str, Any]:
+    """Silence through the API, or in the store when no monitor is running.
+
+    Raises `Refused`; without a running monitor KeyError too.
+    """
+    body = {"by": by, "reason": reason, "minutes": minutes}
+    moved = _moved(config, number, "silence", body)
+    if moved is not None:
+        return moved
+    lasts = timedelta(minutes=minutes)
+    stored = silence_without_daemon(config, real_clock(), number, by, reason=reason, lasts=lasts)
+    return _stored(config, stored)
+
+
+def end_silence(config: Config, number: int, by: str) -> Mapping[str, Any]:
+    """End a silence through the API, or in the store when no monitor is running.
+
+    Raises `Refused`; without a running monitor KeyError and `IllegalTransition` too.
+    """
+    moved = _moved(config, number, "unsilence", {"by": by})
+    if moved is not None:
+        return moved
+    return _stored(config, end_silence_without_daemon(config, real_clock(), number, by))
 
 
 def _moved(

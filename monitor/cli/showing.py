@@ -125,7 +125,8 @@ def _maintenance(window: Mapping[str, Any] | None) -> str:
 
 
 def incidents_table(incidents: Iterable[Mapping[str, Any]]) -> Table:
-    """Every incident as a row."""
+    """Every incident as a row; the last column only while one is silenced."""
+    shown = list(incidents)
     rows = (
         (
             f"#{incident['number']}",
@@ -135,11 +136,20 @@ def incidents_table(incidents: Iterable[Mapping[str, Any]]) -> Table:
             told(incident["began"]["before"]),
             told(incident["respond_by"]),
             incident["acknowledged_by"] or "",
+            _silence(incident.get("silenced")),
         )
-        for incident in incidents
+        for incident in shown
     )
-    heads = ("", "priority", "state", "what", "since", "respond by", "acknowledged by")
-    return table(heads, rows)
+    heads = ("", "priority", "state", "what", "since", "respond by", "acknowledged by", "silenced")
+    silenced = any(incident.get("silenced") for incident in shown)
+    return table(heads, rows) if silenced else table(heads[:-1], (row[:-1] for row in rows))
+
+
+def _silence(silence: Mapping[str, Any] | None) -> str:
+    """A silence: until when, by whom and why; "" for none."""
+    if silence is None:
+        return ""
+    return f"until {told(silence['until'])} by {silence['by']}: {silence['reason']}"
 
 
 def told(instant: str | None) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ from monitor.model import (
     Vantage,
 )
 from monitor.net.limits import Limits
+from monitor.net.links import Links
 from monitor.net.secret import Secret
 from monitor.policy import PolicySettings
 
@@ -58,7 +60,8 @@ class Config:
     `secrets` are all values to redact wherever text leaves. `warnings` are sentences about what
     is allowed but weaker than it could be. `official` is a list to hold the calendar against, None
     for none. `nameservers` is None for those of the system. `report_tokens` are what customers
-    prove by who they are, by tenant.
+    prove by who they are, by tenant. `links` sign what acknowledges by a link, None for none.
+    `hooks` are the secrets of who tells what was done elsewhere, by channel.
     """
 
     path: Path
@@ -79,6 +82,8 @@ class Config:
     api_token: Secret | None
     reports: ReportSettings
     report_tokens: Mapping[str, Secret]
+    links: Links | None
+    hooks: Mapping[str, Secret]
     history: History
     warnings: tuple[str, ...]
 
@@ -90,7 +95,9 @@ def config(path: Path, document: Document, root: Node) -> Config:
     channels = _channels(document)
     api_token = document.api_token or document.api_token_file
     tokens = dict(_report_tokens(document))
-    made = (estate, channels, api_token, tokens)
+    links = _links(document)
+    hooks = dict(_hooks(document))
+    made = (estate, channels, api_token, tokens, links, hooks)
     return Config(
         path=path,
         estate=estate,
@@ -110,6 +117,8 @@ def config(path: Path, document: Document, root: Node) -> Config:
         api_token=api_token,
         reports=document.reports,
         report_tokens=tokens,
+        links=links,
+        hooks=hooks,
         history=document.history,
         warnings=tuple(_warnings(estate)),
     )
@@ -271,6 +280,20 @@ def _report_tokens(document: Document) -> Iterator[tuple[str, Secret]]:
         token = tenant.report_token or tenant.report_token_file
         if token is not None:
             yield name, token
+
+
+def _links(document: Document) -> Links | None:
+    key = document.link_key or document.link_key_file
+    previous = document.previous_link_key or document.previous_link_key_file
+    lasts = timedelta(seconds=document.link_expiry)
+    return None if key is None else Links(key, previous, lasts)
+
+
+def _hooks(document: Document) -> Iterator[tuple[str, Secret]]:
+    for channel, hook in document.hooks.items():
+        secret = hook.secret or hook.secret_file
+        if secret is not None:
+            yield channel, secret
 
 
 def _secrets(made: Any, document: Document, root: Node) -> Iterator[Secret]:

@@ -25,7 +25,9 @@ from monitor.config.shape import TENANT_KEYS
 from monitor.config.tree import Node, at, walk
 from monitor.config.variables import Substituted
 from monitor.model import Rules
+from monitor.net.secret import Secret
 
+LINK_KEY_LEAST = 32
 SENSITIVE_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"}
 )
@@ -50,6 +52,8 @@ def check_document(case: Case) -> None:
         check_url(official.url, ("calendar", "official", "url"), case)
     _tenants(case)
     _report_tokens(case)
+    _links(case)
+    _hooks(case)
     check_rules(case)
     check_controls(case)
     if not document.services and not findings.under("services"):
@@ -198,3 +202,41 @@ def _report_tokens(case: Case) -> None:
             key = "report_token" if tenant.report_token is not None else "report_token_file"
             message = f"is the same as that of {holder}: give each a token of its own"
             case.findings.add(("tenants", name, key), message)
+
+
+def _links(case: Case) -> None:
+    """A key signs for as long as it is named, so it must be there, long, and nothing else's."""
+    document = case.document
+    newer = _link_key("link_key", document.link_key, document.link_key_file, case)
+    older = _link_key(
+        "previous_link_key", document.previous_link_key, document.previous_link_key_file, case
+    )
+    if older is not None and newer is None:
+        case.findings.add(("previous_link_key",), "needs a link_key: without it no link is made")
+    if newer is not None and newer in {older, document.api_token or document.api_token_file}:
+        case.findings.add(("link_key",), "is the same as another secret: give it its own value")
+
+
+def _link_key(name: str, text: Secret | None, of_file: Secret | None, case: Case) -> Secret | None:
+    if text is not None and of_file is not None:
+        case.findings.add((name,), f"is given twice: remove {name} or {name}_file")
+    key = text or of_file
+    if key is not None and len(key.reveal()) < LINK_KEY_LEAST:
+        path = (name,) if text is not None else (f"{name}_file",)
+        case.findings.add(path, f"is too short: take at least {LINK_KEY_LEAST} random characters")
+    return key
+
+
+def _hooks(case: Case) -> None:
+    for name, hook in case.document.hooks.items():
+        if hook.secret is not None and hook.secret_file is not None:
+            case.findings.add(
+                ("hooks", name, "secret"), "is given twice: remove secret or secret_file"
+            )
+        neither = hook.secret is None and hook.secret_file is None
+        if neither and not case.findings.under("hooks", name):
+            case.findings.add(("hooks", name, "secret"), "is missing: it proves who calls")
+        channels = case.document.channels or {}
+        if name not in channels and not case.findings.under("channels"):
+            near = near_words(name, channels) or ""
+            case.findings.add(("hooks", name), f"is no channel{near}")

@@ -301,6 +301,13 @@ class ServiceShape(Shape):
     checks: tuple[Check | None, ...]
 
 
+class HookShape(Shape):
+    """What proves that what is told of a channel's incidents comes from its receiver."""
+
+    secret: SecretText | None = None
+    secret_file: SecretFile | None = None
+
+
 class WindowShape(Shape):
     """A declared maintenance: once or weekly, of which services; a naive time is local."""
 
@@ -323,6 +330,11 @@ class Document(Shape):
     spool: Text | None = None
     api_token: Annotated[SecretText | None, BeforeValidator(_empty_is_none)] = None
     api_token_file: SecretFile | None = None
+    link_key: Annotated[SecretText | None, BeforeValidator(_empty_is_none)] = None
+    link_key_file: SecretFile | None = None
+    previous_link_key: Annotated[SecretText | None, BeforeValidator(_empty_is_none)] = None
+    previous_link_key_file: SecretFile | None = None
+    link_expiry: Seconds = 86400.0
     network: NetworkShape = NetworkShape()
     limits: LimitsLeaf = Limits()
     history: HistoryLeaf = History()
@@ -336,3 +348,4 @@ class Document(Shape):
     maintenance: dict[Name, WindowShape] = Field(default_factory=dict)
     reports: ReportsLeaf = ReportSettings()
     channels: dict[Name, Channel] | None = None
+    hooks: dict[Name, HookShape] = Field(default_factory=dict)

@@ -243,6 +243,8 @@ async def _run(
         channels=config.channels,
         reports=config.reports,
         report_tokens=config.report_tokens,
+        links=config.links,
+        hooks=config.hooks,
         hearing=parts.hearing,
         cautions=parts.calendar.cautions if parts.calendar else tuple,
     )
@@ -318,6 +320,7 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         on_sent=_notice_sent(metrics),
         on_late=lambda channel, since: engine.arrived_late(channel, since),  # noqa: PLW0108 - made below
         public_url=config.public_url,
+        links=config.links,
     )
     mind, resumed = await load_mind(
         lambda worked: mind_of(config, store, worked), store, now, _unobserved(store.seen_at, now)

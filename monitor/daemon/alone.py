@@ -6,13 +6,14 @@ The notices go out at the next start.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from monitor.clock import Clock, Now
 from monitor.config import Config
 from monitor.daemon.mind import holder_name, mind_of
 from monitor.engine.emergency import replay
 from monitor.engine.recalled import load_mind
-from monitor.judge import Mind, acknowledge, resolve
+from monitor.judge import Mind, acknowledge, annotate, end_silence, resolve, silence
 from monitor.model import Change, Incident
 from monitor.store import Spool, open_store
 
@@ -45,6 +46,53 @@ async def resolve_without_daemon(
         return resolve(mind, number, by, now, false_alarm=false_alarm)
 
     return await _moved_without_daemon(config, clock, settled)
+
+
+async def silence_without_daemon(
+    config: Config, clock: Clock, number: int, by: str, *, reason: str, lasts: timedelta
+) -> Incident:
+    """Silence in the store, as `acknowledge_without_daemon` does.
+
+    Raises `ValueError` when `lasts` is not more than 0 and at most `judge.LONGEST`.
+    """
+
+    def silenced(mind: Mind, now: Now) -> tuple[Incident, list[Change]]:
+        incident, change = silence(mind, number, by, now, reason=reason, lasts=lasts)
+        return incident, [change]
+
+    return await _moved_without_daemon(config, clock, silenced)
+
+
+async def end_silence_without_daemon(
+    config: Config, clock: Clock, number: int, by: str
+) -> Incident:
+    """End a silence in the store; raises what `acknowledge_without_daemon` does."""
+
+    def ended(mind: Mind, now: Now) -> tuple[Incident, list[Change]]:
+        incident, change = end_silence(mind, number, by, now)
+        return incident, [change]
+
+    return await _moved_without_daemon(config, clock, ended)
+
+
+async def note_without_daemon(
+    config: Config, clock: Clock, number: int, by: str, text: str
+) -> Incident:
+    """Add a line to a timeline in the store, also to that of a resolved incident.
+
+    Raises `StoreHeld` while a daemon runs, other `StoreError`s, and KeyError for no incident.
+    """
+    store = await open_store(config.database_url, clock=clock, holder=holder_name())
+    try:
+        record = await store.incident(number)
+        if record is None:
+            raise KeyError(number)
+        now = clock.now()
+        mind = mind_of(config, store, await store.proven())
+        await store.commit(annotate(mind, record.incident, by, text, now))
+        return record.incident
+    finally:
+        await store.close()
 
 
 async def _moved_without_daemon(

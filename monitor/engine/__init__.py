@@ -37,6 +37,7 @@ from monitor.engine.chores import Chores
 from monitor.engine.emergency import Emergency
 from monitor.engine.recorder import Recorder
 from monitor.engine.reference import new_reference
+from monitor.engine.repetitions import Repetitions
 from monitor.engine.stall import StallWatch
 from monitor.engine.view import service_states, vantage_states
 from monitor.engine.writing import Writing
@@ -72,7 +73,6 @@ _TICK_AGAIN = 0.01
 _STALLED_AFTER = 10.0
 GAP_KEPT = timedelta(seconds=10)
 """A pause at least this long is stored as unobserved; the next ticks make good a shorter one."""
-_REPETITIONS_KNOWN = 1000
 _SOON = 60.0
 """The monitor calls itself ready once the cells due at least this often (s) have been probed."""
 
@@ -114,7 +114,7 @@ class Engine:
         self._group: asyncio.TaskGroup | None = None
         self._stall = StallWatch(clock.monotonic, metrics.stall)
         self._store = store
-        self._marked: dict[tuple[str, str], tuple[Report, asyncio.Future[None]]] = {}
+        self._repetitions = Repetitions(store)
         self._writing = Writing(
             store,
             clock,
@@ -375,45 +375,60 @@ class Engine:
         await asyncio.shield(last)
         return incident
 
+    async def silence(self, number: int, by: str, reason: str, lasts: timedelta) -> Incident:
+        """Silence an incident in a person's name; returns once it is committed.
+
+        Raises `KeyError` when no open incident has the number and `ValueError` when `lasts` is not
+        more than 0 and at most `judge.LONGEST`.
+        """
+        now = self._clock.now()
+        incident, change = judge.silence(self._mind, number, by, now, reason=reason, lasts=lasts)
+        await asyncio.shield(self._writing.change(change))
+        return incident
+
+    async def end_silence(self, number: int, by: str) -> Incident:
+        """End a silence before its time; returns once it is committed.
+
+        Raises `KeyError` when no open incident has the number and
+        `monitor.incident.IllegalTransition` when it is not silenced.
+        """
+        incident, change = judge.end_silence(self._mind, number, by, self._clock.now())
+        await asyncio.shield(self._writing.change(change))
+        return incident
+
+    async def note(self, number: int, by: str, text: str) -> Incident:
+        """Add a person's line to a timeline, also of a resolved incident; returns once it is there.
+
+        Raises `KeyError` when no incident has the number, StoreUnavailable when none can tell.
+        """
+        incident = next((i for i in self._mind.open.values() if i.number == number), None)
+        if incident is None:
+            record = await self._store.incident(number)
+            if record is None:
+                raise KeyError(number)
+            incident = record.incident
+        change = judge.annotate(self._mind, incident, by, text, self._clock.now())
+        await asyncio.shield(self._writing.change(change))
+        return incident
+
     async def report(self, account: Account) -> Report:
         """Take in a customer's account; returns once it is committed.
 
         The same key of the same tenant gives the first report again, and writes nothing. Raises
         StoreUnavailable when it cannot be told whether there is one.
         """
-        known = await self._repeated(account)
+        known = await self._repetitions.of(account)
         if known is not None:
             report, written = known
         else:
             now = self._clock.now()
             report, change = judge.report(self._mind, account, new_reference(), now)
             written = self._writing.change(change)
-            self._mark(account, report, written)
+            self._repetitions.mark(account, report, written)
             self._metrics.reported(report)
             self._nudge.set()
         await asyncio.shield(written)
         return report
-
-    async def _repeated(self, account: Account) -> tuple[Report, asyncio.Future[None]] | None:
-        """The report that an account repeats, and when it is on disk; None when it is new.
-
-        What is still on its way to the disk is asked for last: it may have come meanwhile.
-        """
-        if account.tenant is None or account.key is None:
-            return None
-        stored = await self._store.report_with_key(account.tenant, account.key)
-        if stored is None:
-            return self._marked.get((account.tenant, account.key))
-        written = asyncio.get_running_loop().create_future()
-        written.set_result(None)
-        return stored, written
-
-    def _mark(self, account: Account, report: Report, written: asyncio.Future[None]) -> None:
-        if account.tenant is not None and account.key is not None:
-            self._marked[account.tenant, account.key] = report, written
-            done = [key for key, (_, each) in self._marked.items() if each.done()]
-            for key in done[: max(0, len(self._marked) - _REPETITIONS_KNOWN)]:
-                del self._marked[key]
 
 
 def _breached(incident: Incident, at: datetime) -> bool:

@@ -6,8 +6,8 @@
     acknowledged  answer -> acknowledged
     acknowledged  ask -> acknowledged
     acknowledged  renew -> acknowledged
-    either        update, report, recover, relapse, link, part, warn, escalate, call in, fail over:
-                  it stays as it is
+    either        update, report, recover, relapse, link, part, warn, escalate, call in, fail over,
+                  silence, unsilence: it stays as it is
     either        resolve -> resolved, and that is the end: what fails later is another incident
 
 Recovery is announced while the incident stays open and is watched; it resolves when the watch is
@@ -18,7 +18,8 @@ to escalate is to be told of by a new alert, to call in is to tell a further cha
 is to tell others in place of one that cannot be reached. To ask is to ask who has it whether he
 still does, to renew is to say so. To warn is to say that no person has responded yet.
 To report is to be joined by a customer's report; an acknowledgement answers all that joined before
-it, and one that joins later is answered by another.
+it, and one that joins later is answered by another. To silence is to send nothing of it for a
+while, but that a person has it or that it is over; whatever happens meanwhile still does.
 `version` grows by one with every move, and the store accepts a move only from the version before.
 """
 
@@ -30,6 +31,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from monitor.model import (
+    Action,
     Asking,
     Decision,
     ErrorSeen,
@@ -42,6 +44,7 @@ from monitor.model import (
     Priority,
     ReportedBy,
     Result,
+    Silence,
     Verdict,
 )
 
@@ -66,6 +69,8 @@ class Happening(StrEnum):
     FAIL_OVER = "fail_over"
     ASK = "ask"
     RENEW = "renew"
+    SILENCE = "silence"
+    UNSILENCE = "unsilence"
     HAND_OVER = "hand_over"
     ACCEPT = "accept"
     RESOLVE = "resolve"
@@ -84,6 +89,8 @@ _EITHER = (
     Happening.ESCALATE,
     Happening.CALL_IN,
     Happening.FAIL_OVER,
+    Happening.SILENCE,
+    Happening.UNSILENCE,
 )
 
 LIFECYCLE: dict[tuple[IncidentState, Happening], IncidentState] = {
@@ -201,6 +208,12 @@ def to_renew(incident: Incident) -> bool:
     return incident.asking is not None and incident.asking.answered_at is None
 
 
+def to_acknowledge(incident: Incident) -> bool:
+    """Whether an acknowledgement of it would be taken: it is open, and something waits for one."""
+    unanswered = incident.acknowledged_at is None or to_accept(incident) or to_answer(incident)
+    return incident.resolved_at is None and (unanswered or to_renew(incident))
+
+
 def waits(incident: Incident) -> bool:
     """Whether it waits for a person.
 
@@ -261,6 +274,42 @@ def ask(incident: Incident, channels: Iterable[str], at: datetime) -> Incident:
     """Whoever has it is asked whether he still does, by a new alert on these channels."""
     escalated = (*incident.escalated, *channels)
     return _moved(incident, Happening.ASK, escalated=escalated, asking=Asking(at))
+
+
+def silence(incident: Incident, silence: Silence) -> Incident:
+    """Nothing is sent of it for a while; a silence that it has gives way to this one."""
+    return _moved(incident, Happening.SILENCE, silenced=silence)
+
+
+def put_off(incident: Incident, at: datetime) -> Incident:
+    """It would be told of by a new alert, but for its silence; closings until `at` are seen to."""
+    silenced = incident.silenced
+    if silenced is not None and silenced.put_off is None:
+        silenced = replace(silenced, put_off=incident.closings_after)
+    return replace(escalate(incident, (), at), silenced=silenced)
+
+
+def end_silence(incident: Incident, escalated: Iterable[str] = (), *, paged: bool) -> Incident:
+    """It is told of again; by a new alert on the channels `escalated`.
+
+    Where that is not `paged`, what was put off falls due again.
+    """
+    owed = None if paged or incident.silenced is None else incident.silenced.put_off
+    fields: dict[str, object] = {}
+    if owed is not None:
+        handover = incident.handover
+        unaccepted = handover is not None and handover.accepted_at is None
+        fields["closings_after"] = owed
+        fields["handover"] = (
+            replace(handover, paged_at=None) if handover and unaccepted else handover
+        )
+    channels = (*incident.escalated, *escalated)
+    return _moved(incident, Happening.UNSILENCE, silenced=None, escalated=channels, **fields)
+
+
+def muted(incident: Incident, action: Action) -> bool:
+    """Whether a notice of this action is not sent, because a person silenced the incident."""
+    return incident.silenced is not None and action in {Action.TRIGGER, Action.UPDATE}
 
 
 def hand_over(incident: Incident, handover: Handover) -> Incident:
@@ -339,7 +388,7 @@ def resolve(
 ) -> Incident:
     """It is over: `by` a person says so (None: the probes do), or that it never was."""
     fields = {"resolved_at": at, "resolved_by": by, "false_alarm": false_alarm, "warn_at": ()}
-    return _moved(incident, Happening.RESOLVE, **fields)
+    return _moved(incident, Happening.RESOLVE, silenced=None, **fields)
 
 
 def _learned(

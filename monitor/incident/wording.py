@@ -24,6 +24,7 @@ from monitor.model import (
     Message,
     Priority,
     Service,
+    Silence,
     TimelineEvent,
     Verdict,
     VerdictReason,
@@ -240,6 +241,22 @@ def asking_text(incident: Incident, after: float) -> str:
 
 def _span(seconds: float) -> str:
     return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
+
+
+def silenced_text(silence: Silence) -> str:
+    """A person silenced it."""
+    return f"Silenced by {silence.by} until {moment(silence.until)}: {silence.reason}"
+
+
+def silence_over_text(silence: Silence, by: str | None) -> str:
+    """The silence is over: its time is, or `by` a person ended it."""
+    ended = "" if by is None else f", ended by {by}"
+    return f"No longer silenced by {silence.by} ({silence.reason}){ended}."
+
+
+def silence_broken_text(silence: Silence) -> str:
+    """It got wider than it was when it was silenced."""
+    return f"It got wider, so it is no longer silenced by {silence.by} ({silence.reason})."
 
 
 def _held_by(incident: Incident) -> str:

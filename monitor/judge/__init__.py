@@ -17,9 +17,9 @@ with the event. Identifiers are asked of `Mind.mint`, so that nothing here is ra
 `mind.py` holds what is in mind, `verdicts.py` turns declarations into outages and verdicts,
 `cases.py` moves incidents, `linking.py` says which are related, `paging.py` which share a page,
 `notices.py` who is owed what, `duties.py` what falls due by itself, `owed.py` who is told in place
-of whom, and `digest.py` what the service desk reads when support opens. `reports.py` takes in what
-customers report by hand, of which `reporters.py` tells them; `accounts.py` says what such a report
-lacks.
+of whom, `silencing.py` what a person wants untold for a while, and `digest.py` what the service
+desk reads when support opens. `reports.py` takes in what customers report by hand, of which
+`reporters.py` tells them; `accounts.py` says what such a report lacks.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ from monitor.judge.cases import Case, departed, incident_changes, resolved
 from monitor.judge.digest import caught_up, digest, digest_due
 from monitor.judge.duties import fallen_due
 from monitor.judge.linking import linked_back
-from monitor.judge.mind import ACTOR, Mind, kept, note, remembered
+from monitor.judge.mind import ACTOR, Mind, kept, note, numbered, remembered
 from monitor.judge.notices import notices_of
 from monitor.judge.owed import reconciled
 from monitor.judge.reporters import reporters_told
 from monitor.judge.reports import report
+from monitor.judge.silencing import LONGEST, end_silence, run_out, silence
 from monitor.judge.verdicts import (
     declared_of,
     merged,
@@ -62,19 +63,23 @@ from monitor.model import (
 
 __all__ = [
     "ACTOR",
+    "LONGEST",
     "Mind",
     "StillFailing",
     "Thought",
     "acknowledge",
+    "annotate",
     "caught_up",
     "digest",
     "digest_due",
+    "end_silence",
     "note",
     "recall",
     "reconciled",
     "report",
     "resolve",
     "resume",
+    "silence",
     "subject_of",
     "think",
 ]
@@ -103,6 +108,7 @@ def think(mind: Mind, event: detection.Event, now: Now) -> Thought:
         if isinstance(action, Declared):
             changes += _declared(mind, action, now)
     if isinstance(event, detection.Tick):
+        changes += run_out(mind, now)
         changes += fallen_due(mind, now)
     return Thought(probes, tuple(remembered(mind, changes)))
 
@@ -149,7 +155,7 @@ def acknowledge(mind: Mind, number: int, by: str, now: Now) -> tuple[Incident, C
     All that reported it by now are answered. Raises `KeyError` when no open incident has the
     number, `incident.IllegalTransition` when somebody has it already and nobody waits.
     """
-    incident = _numbered(mind, number)
+    incident = numbered(mind, number)
     kind = _answering(incident)
     text = f"{kind.value.capitalize()} by {by}."
     if kind is EventKind.ANSWERED:
@@ -180,13 +186,6 @@ def _answering(incident: Incident) -> EventKind:
     return EventKind.RENEWED if lifecycle.to_renew(incident) else EventKind.ACKNOWLEDGED
 
 
-def _numbered(mind: Mind, number: int) -> Incident:
-    incident = next((i for i in mind.open.values() if i.number == number), None)
-    if incident is None:
-        raise KeyError(number)
-    return incident
-
-
 class StillFailing(Exception):  # noqa: N818 - named for what it says
     """The probes still see what an incident is about fail; nothing was changed."""
 
@@ -205,7 +204,7 @@ def resolve(
 
     Raises `KeyError` when no open incident has the number, `StillFailing` while the probes see it.
     """
-    incident = _numbered(mind, number)
+    incident = numbered(mind, number)
     if any(_fails(mind, outage, incident) for outage in mind.outages.values()):
         raise StillFailing(incident)
     changes = resolved(mind, now, incident, Change(), by=by, false_alarm=false_alarm)
@@ -216,6 +215,16 @@ def resolve(
 def _fails(mind: Mind, outage: Outage, incident: Incident) -> bool:
     failing = outage.watch_until is None and outage.closed_at is None
     return failing and subject_of(mind, outage)[0] == incident.subject
+
+
+def annotate(mind: Mind, incident: Incident, by: str, text: str, now: Now) -> Change:
+    """A person adds a line to an incident's timeline, also to that of a resolved one.
+
+    It moves nothing and nobody is sent it.
+    """
+    change = Change(events=(TimelineEvent(incident.id, now.at, by, EventKind.NOTED, text),))
+    remembered(mind, [change])
+    return change
 
 
 def _declared(mind: Mind, declared: Declared, now: Now) -> list[Change]:

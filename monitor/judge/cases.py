@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from monitor.clock import Now
 from monitor.incident import lifecycle, wording
-from monitor.judge import linking, paging
+from monitor.judge import linking, paging, silencing
 from monitor.judge.mind import ACTOR, Mind, kept
 from monitor.judge.notices import departures, guests_left, notices_of
 from monitor.judge.reporters import reporters_told
@@ -152,14 +152,19 @@ def _update(case: Case, incident: Incident) -> Change:
     )
     text = wording.update_text(incident, moved)
     notices: tuple[Notice, ...] = ()
-    if raised(incident, moved):
-        said = f"{text} {decision.sentence}"
+    over: tuple[TimelineEvent, ...] = ()
+    higher = raised(incident, moved)
+    said = f"{text} {decision.sentence}"
+    broken = silencing.broken(mind, case.now, incident, moved, text=said, higher=higher)
+    if broken is not None:
+        moved, notices, over = broken
+    elif higher:
         notices = notices_of(mind, case.now, moved, Action.UPDATE, said, before=incident)
     return replace(
         case.change,
         incident=kept(mind, moved, notices),
         was_version=incident.version,
-        events=(_event(case, moved, EventKind.UPDATED, text),),
+        events=(_event(case, moved, EventKind.UPDATED, text), *over),
         evidence=case.results[:_EVIDENCE_KEPT],
         notices=notices,
     )
@@ -198,8 +203,12 @@ def _turned(case: Case, incident: Incident, moved: Incident, kind: EventKind, te
     """It recovered or relapsed; once it is known to be flapping, only the timeline says so."""
     notices: tuple[Notice, ...] = ()
     flapping = case.verdict.reason is VerdictReason.FLAPPING
+    over: tuple[TimelineEvent, ...] = ()
     higher = raised(incident, moved)
-    if higher or not flapping or moved.episodes <= case.service.rules.flap_episodes:
+    broken = silencing.broken(case.mind, case.now, incident, moved, text=text, higher=higher)
+    if broken is not None:
+        moved, notices, over = broken
+    elif higher or not flapping or moved.episodes <= case.service.rules.flap_episodes:
         before = incident if higher else None
         notices = notices_of(
             case.mind, case.now, moved, Action.UPDATE, text, before=before, outsiders=True
@@ -208,7 +217,7 @@ def _turned(case: Case, incident: Incident, moved: Incident, kind: EventKind, te
         case.change,
         incident=kept(case.mind, moved, notices),
         was_version=incident.version,
-        events=(_event(case, moved, kind, text),),
+        events=(_event(case, moved, kind, text), *over),
         evidence=case.results[:_EVIDENCE_KEPT],
         notices=notices,
     )

@@ -153,8 +153,12 @@ def _escalated(
 ) -> Change:
     """A new alert on every on-call channel, as is due since `since`.
 
-    A guest gets a page of its own, unless its host's has been made anew since then.
+    A guest gets a page of its own, unless its host's has been made anew since then. What is
+    silenced is alerted of when that is over.
     """
+    if incident.silenced is not None:
+        moved = lifecycle.put_off(incident, now.at)
+        return _moved(mind, now, incident, moved, EventKind.ESCALATED, text=text, notices=())
     moved = lifecycle.escalate(incident, _own_pages(mind, incident), now.at)
     notices = alerted_anew(mind, now, incident, moved, text=text, lead=lead)
     if moved.paged_with is not None and not _host_pages(mind, moved, since):
@@ -185,7 +189,7 @@ def _host_pages(mind: Mind, guest: Incident, since: datetime) -> bool:
 def _asking_due(mind: Mind, incident: Incident, at: datetime) -> bool:
     """Whether who took an incident that goes on failing is to be asked if he still has it."""
     taken = lifecycle.taken_at(incident)
-    if taken is None or incident.priority is not Priority.CRITICAL:
+    if taken is None or incident.priority is not Priority.CRITICAL or incident.silenced:
         return False
     quiet = incident.watch_until is not None or lifecycle.to_renew(incident)
     if quiet or lifecycle.to_accept(incident):
@@ -206,7 +210,7 @@ def _asked(mind: Mind, now: Now, incident: Incident) -> Change:
 def _call_due(mind: Mind, channel: Channel, incident: Incident, at: datetime) -> float | None:
     """How long, in seconds, a channel was to wait that is now to be told; None otherwise."""
     after = channel.after
-    if after is None or not paging.concerns(channel, incident):
+    if after is None or incident.silenced or not paging.concerns(channel, incident):
         return None
     fails = incident.watch_until is None
     wanted = fails if paging.outside(channel) else paging.unattended(incident)

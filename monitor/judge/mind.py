@@ -77,6 +77,14 @@ def kept(mind: Mind, incident: Incident, notices: Sequence[Notice] = ()) -> Inci
     return incident
 
 
+def numbered(mind: Mind, number: int) -> Incident:
+    """The open incident of this number. Raises `KeyError` when there is none."""
+    incident = next((i for i in mind.open.values() if i.number == number), None)
+    if incident is None:
+        raise KeyError(number)
+    return incident
+
+
 def remembered(mind: Mind, changes: Iterable[Change]) -> list[Change]:
     """The changes; the timelines of what is still open have their lines."""
     made = list(changes)

@@ -67,8 +67,11 @@ def notices_of(
 
     `before` is the incident whose route was narrower: channels it did not reach are triggered.
     A channel whose trigger is held gets everything after it, in order. `story` are more lines.
-    `outsiders` says that it is for people outside, too.
+    `outsiders` says that it is for people outside, too. Nothing while the incident is silenced, but
+    of what quiets its receivers too.
     """
+    if lifecycle.muted(incident, action):
+        return ()
     notices = []
     for channel in mind.channels:
         if not paging.reaches(mind, channel, incident) or only not in {None, *channel.roles}:
@@ -99,7 +102,14 @@ def first_told(
 
 
 def alerted_anew(
-    mind: Mind, now: Now, before: Incident, moved: Incident, *, text: str, lead: str
+    mind: Mind,
+    now: Now,
+    before: Incident,
+    moved: Incident,
+    *,
+    text: str,
+    lead: str,
+    story: tuple[str, ...] = (),
 ) -> tuple[Notice, ...]:
     """A new alert on every channel that `moved` was escalated on, and the end of the old one.
 
@@ -109,7 +119,7 @@ def alerted_anew(
     notices = []
     for channel in (each for each in mind.channels if each.name in anew):
         others = paging.company(mind, moved, channel, moved)
-        said = _Said(moved, Action.TRIGGER, text, now.at, lead)
+        said = _Said(moved, Action.TRIGGER, text, now.at, lead, story)
         notices.append(_notice(mind, now, _Place(channel, moved, others), said, Action.TRIGGER))
         if channel.name in before.paged:
             ended = _Said(moved, Action.UPDATE, "Told of by a new alert from now on.", now.at)
@@ -118,8 +128,11 @@ def alerted_anew(
 
 
 def departures(mind: Mind, now: Now, guests: Iterable[Incident], lead: str) -> list[Change]:
-    """Guests that fail with no person at them get conversations of their own."""
-    leaving = [guest for guest in guests if paging.unattended(guest)]
+    """Guests that fail with no person at them get conversations of their own.
+
+    One that is silenced gets it when it is not any more.
+    """
+    leaving = [each for each in guests if paging.unattended(each) and each.silenced is None]
     return [_parted(mind, now, guest, lead) for guest in leaving]
 
 

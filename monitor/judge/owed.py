@@ -8,7 +8,8 @@ what is in mind:
     `fail_over_after` in vain         none does, the other channels are told that this one was not
 
 Each trigger is given up once, and goes on being tried for as long as it ever is: should it arrive
-after all, two have been told. What was judged since the outbox was read is left for the next time.
+after all, two have been told. What was judged since the outbox was read is left for the next time,
+and what is silenced for when it is not.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def reconciled(
     """
     changes: list[Change] = []
     for incident in sorted(mind.open.values(), key=lambda each: each.number):
-        if versions.get(incident.id) == incident.version:
+        if versions.get(incident.id) == incident.version and incident.silenced is None:
             changes += _untold(mind, now, incident, triggers)
             changes += _undelivered(mind, now, mind.open[incident.subject], triggers)
     return remembered(mind, changes)

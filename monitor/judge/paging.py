@@ -6,10 +6,10 @@ with a resolve. Every incident has one of its own on each channel that reaches i
 paged once for what happens at once.
 
 1. *Who is a guest.* A new incident, when it went down together with an open one (`linking.py`)
-   which nobody has acknowledged, which still fails, which was told at once and is no guest itself.
-   It is a guest on the channels that were owed the host's trigger; any other channel gets the
-   guest's own trigger. Channels that a later, wider route adds do too. Outsiders are told of each
-   on its own: they see one service, or know nothing of the other.
+   which nobody has acknowledged or silenced, which still fails, which was told at once and is no
+   guest itself. It is a guest on the channels that were owed the host's trigger; any other channel
+   gets the guest's own trigger. Channels that a later, wider route adds do too. Outsiders are told
+   of each on its own: they see one service, or know nothing of the other.
 2. *What is said.* By who else is told of in that conversation on that channel and is not over:
 
        what happens to    nobody else    somebody is waiting    all others are
@@ -165,4 +165,5 @@ def unattended(incident: Incident) -> bool:
 
 def _welcomes(host: Incident) -> bool:
     told_at_once = host.notify_at <= host.reported_at
-    return unattended(host) and told_at_once and host.paged_with is None
+    heard = host.silenced is None
+    return unattended(host) and told_at_once and heard and host.paged_with is None

@@ -30,6 +30,7 @@ from dataclasses import dataclass, replace
 from monitor.clock import Now
 from monitor.incident import lifecycle, replying
 from monitor.incident.replying import Answered
+from monitor.judge import silencing
 from monitor.judge.cases import Case, Told, incident_changes, raised
 from monitor.judge.mind import ACTOR, Mind, kept, remembered
 from monitor.judge.notices import notices_of
@@ -238,23 +239,28 @@ def _joined(arrival: _Arrival, decision: Decision, incident: Incident, said: Tol
     moved = _with_report(account, decision, incident, said)
     higher = raised(incident, moved)
     text = _joined_text(account, decision if higher else None, incident, said.reported)
-    notices = notices_of(
-        mind,
-        now,
-        moved,
-        Action.UPDATE,
-        text,
-        before=incident if higher else None,
-        only=None if account.tenant is not None else Role.SERVICE_DESK,
-        story=(said.seen,),
-    )
+    broken = silencing.broken(mind, now, incident, moved, text=text, higher=higher)
+    over: tuple[TimelineEvent, ...] = ()
+    if broken is not None:
+        moved, notices, over = broken
+    else:
+        notices = notices_of(
+            mind,
+            now,
+            moved,
+            Action.UPDATE,
+            text,
+            before=incident if higher else None,
+            only=None if account.tenant is not None else Role.SERVICE_DESK,
+            story=(said.seen,),
+        )
     lines = [TimelineEvent(moved.id, now.at, ACTOR, EventKind.REPORTED, said.line)]
     if higher:
         lines.append(TimelineEvent(moved.id, now.at, ACTOR, EventKind.UPDATED, text))
     return Change(
         incident=kept(mind, moved, notices),
         was_version=incident.version,
-        events=tuple(lines),
+        events=(*lines, *over),
         notices=notices,
     )
 

@@ -190,6 +190,10 @@ class Metrics:
     def incident_resolved(self, incident: Incident, seconds: float) -> None:
         """An incident was resolved, `seconds` after its outage began."""
         self._of_incident("monitor_resolve_seconds", incident, seconds)
+        if incident.false_alarm:
+            self._counters["monitor_false_alarms_total"].labels(
+                incident.service, incident.priority
+            ).inc()
 
     def response_breached(self, incident: Incident) -> None:
         """Nobody acknowledged an incident by the time promised."""
@@ -301,6 +305,7 @@ def _foreseen(estate: Estate, channels: Sequence[str]) -> Mapping[str, Iterable[
         "monitor_maintenance_active": product(services),
         "monitor_incidents_open": product(subjects, Priority),
         "monitor_incidents_total": product(subjects, Priority, DecisionReason),
+        "monitor_false_alarms_total": product(subjects, Priority),
         "monitor_outage_age_seconds": product(subjects, Priority),
         "monitor_response_breached_total": product(subjects),
         "monitor_detection_delay_seconds": product(subjects),

@@ -98,6 +98,11 @@ MONITOR_FAMILIES = (
         "Incidents opened since the process started",
     ),
     _counter(
+        "monitor_false_alarms_total",
+        ("service", "priority"),
+        "Incidents that a person called false alarms since the process started",
+    ),
+    _counter(
         "monitor_reports_total",
         ("by",),
         "Customers' reports taken in since the process started: by tenant or anonymous",

@@ -45,6 +45,7 @@ from monitor.model.promised import (
     Message,
     Notice,
     NoticeState,
+    Silence,
     TimelineEvent,
 )
 from monitor.model.reported import (
@@ -146,6 +147,7 @@ __all__ = [
     "Rules",
     "Service",
     "ServiceState",
+    "Silence",
     "Stage",
     "Step",
     "Target",

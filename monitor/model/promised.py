@@ -35,7 +35,8 @@ class Incident:
     that it reaches are told of it, None when there are none. `by_customer` says that a customer's
     report opened it, so that only a person resolves it; `reports` are all that opened or joined it.
     `false_alarm`: a person said so. `asking` is the last time that whoever has it was asked whether
-    he still does. `given_up` are the triggers, by id, in whose place others were told.
+    he still does. `given_up` are the triggers, by id, in whose place others were told. `silenced`
+    is why nothing is sent of it now, None otherwise.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Incident:
     reports: tuple[ReportedBy, ...] = ()
     asking: Asking | None = None
     given_up: tuple[str, ...] = ()
+    silenced: Silence | None = None
 
     @property
     def tenant(self) -> str | None:
@@ -94,6 +96,21 @@ class Asking:
     asked_at: datetime
     answered_by: str | None = None
     answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A person wants nothing sent of an incident from `since` until `until`, for a reason.
+
+    `put_off` is since when closings of support were still to be handed over at, before one alerted
+    nobody because of it; None where none did.
+    """
+
+    by: str
+    reason: str
+    since: datetime
+    until: datetime
+    put_off: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +162,8 @@ class EventKind(StrEnum):
     UNOBSERVED = "unobserved"
     REPORTED = "reported"
     ANSWERED = "answered"
+    SILENCED = "silenced"
+    SILENCE_OVER = "silence_over"
 
 
 @dataclass(frozen=True, slots=True)

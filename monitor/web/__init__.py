@@ -2,6 +2,8 @@
 
 `api.py` answers programs, in the shapes of `schemas.py`; `figures.py` gets a month's figures out of
 the store, `explain.py` says why a decision is what it is; `pages.py` draws what people read;
+`moves.py` is what people do with an incident: over the API, on its page (`acting.py`, signed in by
+`sessions.py`), by the link of a notice (`by_link.py`) or in PagerDuty (`pagerduty.py`);
 `reports.py` is what customers see, `intake.py` decides whose report is taken, within `limits.py`;
 `heartbeats.py` takes the calls of those who should call; `answers.py` says how every answer is
 protected and how a refusal looks, `authority.py` who may act. Present states come from the engine,
@@ -21,12 +23,25 @@ from monitor.engine.hearing import Hearing
 from monitor.hours import Calendar
 from monitor.metrics import Metrics
 from monitor.model import Channel, Estate, ReportSettings
+from monitor.net.links import Links
 from monitor.net.secret import Secret
 from monitor.policy import PolicySettings
 from monitor.store import Store
-from monitor.web import answers, api, explain, health, heartbeats, pages
+from monitor.web import (
+    acting,
+    answers,
+    api,
+    by_link,
+    explain,
+    health,
+    heartbeats,
+    pagerduty,
+    pages,
+)
 from monitor.web import reports as customers
 from monitor.web.intake import Intake
+from monitor.web.moves import Moves
+from monitor.web.sessions import Sessions
 
 __all__ = ["create_app"]
 
@@ -45,12 +60,17 @@ def create_app(
     channels: Sequence[Channel],
     reports: ReportSettings | None = None,
     report_tokens: Mapping[str, Secret] | None = None,
+    links: Links | None = None,
+    hooks: Mapping[str, Secret] | None = None,
     hearing: Hearing | None = None,
     cautions: Callable[[], Sequence[str]] = tuple,
 ) -> FastAPI:
     """The application; what changes state needs `api_token`, and is refused without one.
 
     A customer's report needs none: `report_tokens` tell by tenant whose it is.
+
+    `links` signed those that notices carry, None where they carry none. `hooks` are the secrets by
+    which other systems prove what they tell of an incident, by channel.
 
     `public_url` is how people reach it, without a slash at the end. `cautions` are sentences about
     what people should look at, though the monitor can be relied on. There are no interactive
@@ -67,11 +87,14 @@ def create_app(
     )
     app.add_middleware(answers.Protected)
     answers.refuse_in_json(app)
+    moves = Moves(engine, store)
+    sessions = None if api_token is None else Sessions(api_token, clock, public_url=public_url)
     app.include_router(health.router(engine, metrics))
     app.include_router(
         api.router(
             engine,
             store,
+            moves,
             clock,
             api_token=api_token,
             public_url=public_url,
@@ -90,7 +113,11 @@ def create_app(
         )
     )
     app.include_router(heartbeats.router(hearing, estate, clock, api_token=api_token))
-    app.include_router(pages.router(engine, store, clock, estate=estate, cautions=cautions))
+    page = pages.IncidentPage(store, clock, estate, sessions)
+    app.include_router(pages.router(engine, store, clock, page, cautions=cautions))
+    app.include_router(acting.router(moves, page, clock, public_url=public_url))
+    app.include_router(by_link.router(moves, store, clock, links, public_url=public_url))
+    app.include_router(pagerduty.router(moves, store, hooks or {}))
     intake = Intake(
         engine,
         clock,

@@ -37,9 +37,11 @@ PROTECTION: Mapping[str, str] = {
 
 BODY_LIMIT = 16 * 1024
 REPORT_LIMIT = 128 * 1024
-"""Bytes of a body; a report's texts take up to twelve bytes a character in a form."""
+"""Bytes of a body; a report's texts take up to twelve bytes a character in a form, and what other
+systems tell of an incident is theirs to size."""
 
 _REPORTS = frozenset({"/report", "/api/v1/reports"})
+_HOOKS = "/hooks/"
 
 _log = structlog.get_logger(__name__)
 
@@ -77,7 +79,9 @@ class Protected:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, counting its body, and complete the headers of its answer."""
         received = 0
-        limit = REPORT_LIMIT if scope.get("path") in _REPORTS else BODY_LIMIT
+        path = scope.get("path", "")
+        long = path in _REPORTS or path.startswith(_HOOKS)
+        limit = REPORT_LIMIT if long else BODY_LIMIT
 
         async def bounded() -> Message:
             nonlocal received

@@ -1,21 +1,19 @@
 """The API for programs: services and incidents as they are, acting on one, a month's figures.
 
-Reading how things are is open to whoever reaches the port. The figures of a month, acknowledging
-and resolving need the token. Acknowledging and resolving name a person; the engine does it, and
-answers once it is committed.
+Reading how things are is open to whoever reaches the port. The figures of a month and whatever
+acts need the token, and what acts names a person.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query
 
 from monitor.clock import Clock
 from monitor.engine import Engine
 from monitor.figures import month_named
-from monitor.incident import IllegalTransition
-from monitor.judge import StillFailing
 from monitor.model import Estate, Incident, IncidentState
 from monitor.net.secret import Secret
 from monitor.store import Store
@@ -23,16 +21,12 @@ from monitor.web.answers import Refusal, answers
 from monitor.web.authority import authorised
 from monitor.web.figure_shapes import FiguresShape
 from monitor.web.figures import stored_figures
-from monitor.web.schemas import (
-    Acknowledgement,
-    IncidentDetail,
-    IncidentPage,
-    IncidentSummary,
-    Resolution,
-    ServiceList,
-)
+from monitor.web.moves import Moves, unknown
+from monitor.web.orders import Acknowledgement, Act, Note, Resolution, SilenceOrder
+from monitor.web.schemas import IncidentDetail, IncidentPage, IncidentSummary, ServiceList
 
 _LARGEST = 2**63 - 1
+_Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
 Number = Annotated[int, Path(ge=1, le=_LARGEST, description="The number people say")]
 
@@ -40,6 +34,7 @@ Number = Annotated[int, Path(ge=1, le=_LARGEST, description="The number people s
 def router(
     engine: Engine,
     store: Store,
+    moves: Moves,
     clock: Clock,
     *,
     api_token: Secret | None,
@@ -50,7 +45,7 @@ def router(
     """Everything below `/api/v1`, but for customers' reports; months are those of `zone`."""
     routes = APIRouter(prefix="/api/v1", tags=["api"])
     _reading(routes, engine, store, public_url)
-    _moving(routes, engine, store, public_url, api_token)
+    _moving(routes, moves, public_url, api_token)
     _figures(routes, store, clock, estate, zone, token=api_token)
     return routes
 
@@ -84,47 +79,56 @@ def _reading(routes: APIRouter, engine: Engine, store: Store, public_url: str) -
         """With its timeline, the results it rests on and the notices owed for it."""
         record = await store.incident(number)
         if record is None:
-            raise _unknown(number)
+            raise unknown(number)
         return IncidentDetail.of_record(record, public_url)
 
 
-def _moving(
-    routes: APIRouter, engine: Engine, store: Store, public_url: str, api_token: Secret | None
-) -> None:
-    @routes.post(
-        "/incidents/{number}/acknowledge",
-        summary="Take an incident on",
-        responses=answers(401, 403, 404, 409, 422, 503),
-        dependencies=[Depends(authorised(api_token))],
-    )
+def _moving(routes: APIRouter, moves: Moves, public_url: str, api_token: Secret | None) -> None:
+    """What a person does with an incident; each answers once it is committed."""
+
+    def answered(incident: Incident) -> IncidentSummary:
+        return IncidentSummary.of(incident, public_url)
+
+    def move(path: str, summary: str, *refusals: int) -> Callable[[_Endpoint], _Endpoint]:
+        return routes.post(
+            f"/incidents/{{number}}/{path}",
+            summary=summary,
+            responses=answers(401, 403, 404, *refusals, 422, 503),
+            dependencies=[Depends(authorised(api_token))],
+        )
+
+    @move("acknowledge", "Take an incident on", 409)
     async def acknowledge(number: Number, body: Acknowledgement) -> IncidentSummary:
-        """Answers once it is committed. A person may be the first only once.
+        """A person may be the first only once.
 
         Reports that joined since are answered by another acknowledgement.
         """
-        try:
-            incident = await engine.acknowledge(number, body.by)
-        except (KeyError, IllegalTransition):
-            record = await store.incident(number)
-            raise _unknown(number) if record is None else _taken(record.incident) from None
-        return IncidentSummary.of(incident, public_url)
+        return answered(await moves.acknowledge(number, body.by))
 
-    @routes.post(
-        "/incidents/{number}/resolve",
-        summary="Say that an incident is over",
-        responses=answers(401, 403, 404, 409, 422, 503),
-        dependencies=[Depends(authorised(api_token))],
-    )
+    @move("resolve", "Say that an incident is over", 409)
     async def resolve(number: Number, body: Resolution) -> IncidentSummary:
-        """Answers once it is committed. Refused while the probes still see it fail."""
-        try:
-            incident = await engine.resolve(number, body.by, false_alarm=body.false_alarm)
-        except StillFailing as failing:
-            raise Refusal(409, "still_failing", f"{failing}.") from None
-        except KeyError:
-            record = await store.incident(number)
-            raise _unknown(number) if record is None else _taken(record.incident) from None
-        return IncidentSummary.of(incident, public_url)
+        """Refused while the probes still see it fail."""
+        return answered(await moves.resolve(number, body.by, false_alarm=body.false_alarm))
+
+    @move("false-alarm", "Say that an incident never was", 409)
+    async def call_false_alarm(number: Number, body: Act) -> IncidentSummary:
+        """Resolves it, and is counted. Refused while the probes still see it fail."""
+        return answered(await moves.resolve(number, body.by, false_alarm=True))
+
+    @move("note", "Add a line to the timeline of an incident")
+    async def note(number: Number, body: Note) -> IncidentSummary:
+        """Nobody is sent it. A resolved incident takes notes too."""
+        return answered(await moves.note(number, body.by, body.text))
+
+    @move("silence", "Have nothing sent of an incident for a while", 409)
+    async def silence(number: Number, body: SilenceOrder) -> IncidentSummary:
+        """That a person has it or that it is over is sent; getting wider ends it, and pages."""
+        return answered(await moves.silence(number, body.by, body.reason, body.minutes))
+
+    @move("unsilence", "Have an incident told of again", 409)
+    async def unsilence(number: Number, body: Act) -> IncidentSummary:
+        """What was not sent meanwhile is."""
+        return answered(await moves.end_silence(number, body.by))
 
 
 def _figures(
@@ -151,19 +155,3 @@ def _figures(
         except ValueError as error:
             raise Refusal(422, "invalid_month", f"month: {error}.") from None
         return FiguresShape.model_validate(found)
-
-
-def _unknown(number: int) -> Refusal:
-    return Refusal(404, "unknown_incident", f"There is no incident #{number}.")
-
-
-def _taken(incident: Incident) -> Refusal:
-    """Why an incident cannot be acknowledged any more."""
-    if incident.state is IncidentState.RESOLVED:
-        message = f"Incident #{incident.number} is resolved already."
-        return Refusal(409, "already_resolved", message)
-    if incident.state is IncidentState.ACKNOWLEDGED:
-        message = f"Incident #{incident.number} was acknowledged by {incident.acknowledged_by}."
-        return Refusal(409, "already_acknowledged", message)
-    message = f"Incident #{incident.number} changed meanwhile; look at it and try again."
-    return Refusal(409, "changed", message)

@@ -7,21 +7,27 @@ template engine. A page asks for itself again after `REFRESH` seconds unless it 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib.resources import files
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from monitor.clock import Clock
 from monitor.engine import Engine
+from monitor.incident import to_acknowledge
 from monitor.model import Estate, Impact, Incident, Interval, Stage, TimelineEvent
 from monitor.store import Store, StoreError
 from monitor.web.answers import Refusal
+from monitor.web.forms import FORM_HEADERS
+from monitor.web.moves import unknown
+from monitor.web.orders import NOTE_MOST, REASON_MOST, SILENCE_MOST
+from monitor.web.sessions import Session, Sessions
 
 REFRESH = 15
 EVENTS_SHOWN = 20
@@ -36,19 +42,78 @@ _IMPACT_WORDS = {
 Refresh = Annotated[Literal["on", "off"], Query(description="Whether the page reloads itself")]
 
 
+class IncidentPage:
+    """Draws the page of an incident, for whoever looks and for whoever may act.
+
+    Without `sessions` nobody may act on it.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, estate: Estate, sessions: Sessions | None
+    ) -> None:
+        self.sessions = sessions
+        self._store = store
+        self._clock = clock
+        self._runbooks = _runbooks(estate)
+        self._template = templates().get_template("incident.html")
+
+    async def answer(
+        self,
+        number: int,
+        session: Session | None,
+        *,
+        refresh: str | None = None,
+        refusal: Refusal | None = None,
+    ) -> Response:
+        """The page of an incident, with the refusal of what was just tried, if it was.
+
+        By itself it renews only while nobody is about to type into it.
+        """
+        record = await self._store.incident(number)
+        if record is None:
+            raise unknown(number)
+        incident = record.incident
+        related = {*incident.linked, *filter(None, (incident.paged_with,))}
+        linked = await self._store.named_incidents(related)
+        wanted = refresh or ("on" if session is None and refusal is None else "off")
+        page = self._template.render(
+            refresh=REFRESH if wanted == "on" else None,
+            at=self._clock.wall(),
+            incident=incident,
+            record=record,
+            stories=record.stories(),
+            linked=linked,
+            host=next((each for each in linked if each.id == incident.paged_with), None),
+            runbooks={
+                check: self._runbooks[incident.service, check]
+                for check in incident.checks
+                if (incident.service, check) in self._runbooks
+            },
+            may_act=self.sessions is not None,
+            session=session,
+            refusal=refusal,
+            longest=SILENCE_MOST,
+            note_most=NOTE_MOST,
+            reason_most=REASON_MOST,
+            waits=to_acknowledge(incident),
+        )
+        status, more = (200, {}) if refusal is None else (refusal.status, refusal.headers)
+        headers = {} if self.sessions is None else FORM_HEADERS
+        return HTMLResponse(page, status, {**headers, **more})
+
+
 def router(
     engine: Engine,
     store: Store,
     clock: Clock,
+    page: IncidentPage,
     *,
-    estate: Estate,
     cautions: Callable[[], Sequence[str]],
 ) -> APIRouter:
     """`/`, `/incidents/{number}` and their style sheet."""
     routes = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
     drawn = templates()
     style = files("monitor.web").joinpath("static/monitor.css").read_text(encoding="utf-8")
-    runbooks = _runbooks(estate)
 
     @routes.get("/static/monitor.css")
     async def read_style() -> Response:
@@ -72,28 +137,12 @@ def router(
 
     @routes.get("/incidents/{number}")
     async def read_incident(
-        number: Annotated[int, Path(ge=1, le=2**63 - 1)], refresh: Refresh = "on"
-    ) -> str:
-        record = await store.incident(number)
-        if record is None:
-            raise Refusal(404, "unknown_incident", f"There is no incident #{number}.")
-        incident = record.incident
-        related = {*incident.linked, *filter(None, (incident.paged_with,))}
-        linked = await store.named_incidents(related)
-        return drawn.get_template("incident.html").render(
-            refresh=REFRESH if refresh == "on" else None,
-            at=clock.wall(),
-            incident=incident,
-            record=record,
-            stories=record.stories(),
-            linked=linked,
-            host=next((each for each in linked if each.id == incident.paged_with), None),
-            runbooks={
-                check: runbooks[incident.service, check]
-                for check in incident.checks
-                if (incident.service, check) in runbooks
-            },
-        )
+        request: Request,
+        number: Annotated[int, Path(ge=1, le=2**63 - 1)],
+        refresh: Annotated[Literal["on", "off"] | None, Query()] = None,
+    ) -> Response:
+        session = None if page.sessions is None else page.sessions.of(request)
+        return await page.answer(number, session, refresh=refresh)
 
     return routes
 
@@ -110,8 +159,9 @@ async def _from_store(
     return sorted(incidents, key=lambda i: i.number, reverse=True), list(events), ()
 
 
+@functools.cache
 def templates() -> Environment:
-    """The pages to be drawn, with the filters that they use."""
+    """The pages to be drawn, with the filters that they use; made once."""
     environment = Environment(
         loader=PackageLoader("monitor.web"),
         autoescape=True,

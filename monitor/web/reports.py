@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Header, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -23,15 +22,14 @@ from monitor.engine.reference import as_written
 from monitor.judge.accounts import NONE_SHOWN, Typed
 from monitor.model import Report
 from monitor.store import Store
-from monitor.web.answers import PROTECTION, Refusal, answers
+from monitor.web.answers import Refusal, answers
+from monitor.web.forms import FORM_HEADERS, form_fields
 from monitor.web.intake import Intake, Sent
 from monitor.web.pages import templates
 from monitor.web.schemas import ReportBody, ReportShape
 
 Reference = Annotated[str, Path(min_length=1, max_length=40, description="As it was given out")]
 
-_FORM = "application/x-www-form-urlencoded"
-_FIELDS_MOST = 60
 _PARTS = {
     "services": ("services", list),
     "start_time": ("start time", str),
@@ -44,11 +42,6 @@ _PARTS = {
 
 _KINDS = {list: "a list of names", str: "a text", bool: "true or false"}
 _YES_OR_NO = {"yes": True, "no": False}
-_HEADERS = {
-    "Content-Security-Policy": PROTECTION["Content-Security-Policy"].replace(
-        "form-action 'none'", "form-action 'self'"
-    )
-}
 
 
 def api(intake: Intake, store: Store, *, public_url: str) -> APIRouter:
@@ -106,7 +99,7 @@ def pages(intake: Intake, store: Store, clock: Clock) -> APIRouter:
             mistakes=() if refusal is None else refusal.details or (refusal.message,),
         )
         status, more = (200, {}) if refusal is None else (refusal.status, dict(refusal.headers))
-        return HTMLResponse(page, status, _HEADERS | more)
+        return HTMLResponse(page, status, {**FORM_HEADERS, **more})
 
     @routes.get("/report")
     async def read_form() -> Response:
@@ -114,14 +107,14 @@ def pages(intake: Intake, store: Store, clock: Clock) -> APIRouter:
 
     @routes.post("/report")
     async def send_form(request: Request) -> Response:
-        fields = await _form_fields(request)
+        fields = await form_fields(request)
         typed = _typed_in(fields)
         token = fields.get("token", [""])[0].strip().encode() or None
         try:
             report = await intake.take(Sent(typed, token, _address(request)))
         except Refusal as refusal:
             return form(typed, refusal)
-        return RedirectResponse(f"/reports/{report.reference}", 303, _HEADERS)
+        return RedirectResponse(f"/reports/{report.reference}", 303, dict(FORM_HEADERS))
 
     @routes.get("/reports/{reference}")
     async def read_status(reference: Reference) -> Response:
@@ -205,16 +198,6 @@ def _bearer(request: Request) -> bytes | None:
 
 
 # --------------------------------------------------------------------------- the form
-
-
-async def _form_fields(request: Request) -> Mapping[str, list[str]]:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
-        raise Refusal(415, "not_a_form", f"Send the form as {_FORM}.")
-    body = (await request.body()).decode("ascii", "replace")
-    try:
-        return parse_qs(body, keep_blank_values=True, max_num_fields=_FIELDS_MOST)
-    except ValueError:
-        raise Refusal(422, "invalid_request", "The form has too many fields.") from None
 
 
 def _typed_in(fields: Mapping[str, list[str]]) -> Typed:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.model import (
     Action,
@@ -140,6 +140,15 @@ class HandoverShape(Shape):
     paged_at: datetime | None
 
 
+class SilenceShape(Shape):
+    """Nothing is sent of an incident but that a person has it or that it is over."""
+
+    by: str
+    reason: str
+    since: datetime
+    until: datetime
+
+
 class ReportedByShape(Shape):
     """A customer's report that opened or joined an incident."""
 
@@ -183,6 +192,7 @@ class IncidentSummary(Shape):
     handover: HandoverShape | None = Field(description="Null while it was not handed over")
     resolved_by: str | None = Field(description="Null where the probes ended it")
     false_alarm: bool
+    silenced: SilenceShape | None = Field(description="Null while it is told of")
     by_customer: bool = Field(description="A customer's report opened it: a person resolves it")
     reports: list[ReportedByShape] = Field(description="Customers' reports of it, oldest first")
     linked: list[str] = Field(description="Ids of related incidents, each of which names this one")
@@ -347,32 +357,6 @@ class IncidentPage(Shape):
 
     incidents: list[IncidentSummary]
     next_before: int | None = Field(description="Ask again with this as `before`; null at the end")
-
-
-Person = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"
-    ),
-    Field(description="The name of the person"),
-]
-
-
-class Acknowledgement(BaseModel):
-    """Who takes an incident on."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    by: Person
-
-
-class Resolution(BaseModel):
-    """Who says that an incident is over."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    by: Person
-    false_alarm: bool = Field(default=False, description="It never was: no fault was found")
 
 
 class ReportBody(BaseModel):
