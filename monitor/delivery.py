@@ -34,10 +34,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from monitor.channels import CHANNELS, ChannelKind, Means
 from monitor.channels.telling import first_due, told_of
@@ -76,6 +77,8 @@ TRIES = 5
 
 CLAIM_LIMIT = 100
 _JITTER = 0.25
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,16 +229,11 @@ class Delivery:
         if channel is None:
             gone = f"the channel {notice.channel} is not configured; the notice waits for it"
             return DeliveryError(gone, retry_after=LAST_PAUSE)
-        try:
-            async with asyncio.timeout(self._send_seconds):
-                means = Means(self._net, await self._known(notice), self._public_url)
-                return await self._kinds[channel.kind].send(notice, channel.options, means)
-        except DeliveryError as error:
-            return error
-        except TimeoutError:
-            return DeliveryError(f"no answer within {self._send_seconds:g} s")
-        except Exception as error:  # noqa: BLE001 - a fault in one channel must not end the others
-            return DeliveryError(f"{type(error).__name__}: {error}")
+        return await answered(self._sent(notice, channel), self._send_seconds)
+
+    async def _sent(self, notice: Notice, channel: Channel) -> Accepted:
+        means = Means(self._net, await self._known(notice), self._public_url)
+        return await self._kinds[channel.kind].send(notice, channel.options, means)
 
     async def _known(self, notice: Notice) -> Accepted | None:
         """What the receiver called the alert before; a first notice is asked nothing of."""
@@ -280,7 +278,7 @@ class Delivery:
         now = self._clock.wall()
         said = self._net.redactor.text(str(error))
         dead = error.permanent or await self._given_up(notice, now)
-        pause = timedelta(seconds=_pause(notice.attempts, error.retry_after, self._random()))
+        pause = timedelta(seconds=pause_after(notice.attempts, error.retry_after, self._random()))
         async with self._booking:
             marked = await self._store.mark_failed(
                 self._held[notice.id].notice, error=said, retry_at=None if dead else now + pause
@@ -302,7 +300,20 @@ class Delivery:
         return record is None or record.incident.state is IncidentState.RESOLVED
 
 
-def _pause(attempts: int, wish: float | None, random: float) -> float:
+async def answered(sending: Awaitable[T], seconds: float) -> T | DeliveryError:
+    """What comes of sending a notice once, whatever it is, within `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await sending
+    except DeliveryError as error:
+        return error
+    except TimeoutError:
+        return DeliveryError(f"no answer within {seconds:g} s")
+    except Exception as error:  # noqa: BLE001 - a fault in one channel must not end the others
+        return DeliveryError(f"{type(error).__name__}: {error}")
+
+
+def pause_after(attempts: int, wish: float | None, random: float) -> float:
     """Seconds to the next attempt after `attempts` of them, heeding a receiver's wish."""
     if wish is not None:
         return min(max(wish, FIRST_PAUSE), LAST_PAUSE)

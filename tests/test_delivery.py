@@ -12,7 +12,7 @@ import pytest
 
 from monitor.channels import CHANNELS, ChannelKind
 from monitor.channels.webhook import WebhookOptions
-from monitor.delivery import CLAIM_LIMIT, LEASE_SECONDS, Delivery, _pause
+from monitor.delivery import CLAIM_LIMIT, LEASE_SECONDS, Delivery, pause_after
 from monitor.metrics import NoticeOutcome
 from monitor.model import (
     Accepted,
@@ -257,15 +257,15 @@ async def test_a_failure_is_tried_again_after_five_seconds_with_the_same_key(out
 
 
 def test_pauses_double_from_five_seconds_to_fifteen_minutes():
-    assert [_pause(tries, None, 0.0) for tries in range(1, 11)] == [
+    assert [pause_after(tries, None, 0.0) for tries in range(1, 11)] == [
         5, 10, 20, 40, 80, 160, 320, 640, 720, 720,
     ]  # fmt: skip
-    assert _pause(1, None, 0.999) == pytest.approx(6.25, abs=0.01)
-    assert _pause(10**9, None, 1.0) == 900
+    assert pause_after(1, None, 0.999) == pytest.approx(6.25, abs=0.01)
+    assert pause_after(10**9, None, 1.0) == 900
 
 
 def test_a_receivers_wish_is_heeded_within_bounds():
-    assert [_pause(9, wish, 0.5) for wish in (0.0, 30.0, 1e9)] == [5, 30, 900]
+    assert [pause_after(9, wish, 0.5) for wish in (0.0, 30.0, 1e9)] == [5, 30, 900]
 
 
 async def test_the_first_word_on_an_incident_is_timed_in_whosever_conversation(outbox):
