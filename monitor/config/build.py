@@ -49,6 +49,7 @@ from monitor.model import (
 from monitor.net.limits import Limits
 from monitor.net.secret import Secret
 from monitor.policy import PolicySettings
+from monitor.selfwatch import SelfWatchSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Config:
     reports: ReportSettings
     report_tokens: Mapping[str, Secret]
     history: History
+    selfwatch: SelfWatchSettings
     warnings: tuple[str, ...]
 
 
@@ -89,7 +91,7 @@ def config(path: Path, document: Document, root: Node) -> Config:
     channels = _channels(document)
     api_token = document.api_token or document.api_token_file
     tokens = dict(_report_tokens(document))
-    made = (estate, channels, api_token, tokens)
+    made = (estate, channels, api_token, tokens, document.selfwatch)
     return Config(
         path=path,
         estate=estate,
@@ -109,6 +111,7 @@ def config(path: Path, document: Document, root: Node) -> Config:
         reports=document.reports,
         report_tokens=tokens,
         history=document.history,
+        selfwatch=document.selfwatch,
         warnings=tuple(_warnings(estate)),
     )
 

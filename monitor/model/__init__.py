@@ -23,6 +23,7 @@ from monitor.model.concluded import (
     VerdictReason,
 )
 from monitor.model.decided import STAFF, ClosedReason, Decision, DecisionReason, Priority, Role
+from monitor.model.own import Problem
 from monitor.model.planned import Once, Weekly, Window
 from monitor.model.promised import (
     Action,
@@ -124,6 +125,7 @@ __all__ = [
     "Outcome",
     "Phases",
     "Priority",
+    "Problem",
     "Report",
     "ReportMessage",
     "ReportMessageKind",

@@ -47,16 +47,21 @@ def create_app(
     report_tokens: Mapping[str, Secret] | None = None,
     hearing: Hearing | None = None,
     cautions: Callable[[], Sequence[str]] = tuple,
+    not_ready: Callable[[], Sequence[str]] | None = None,
 ) -> FastAPI:
     """The application; what changes state needs `api_token`, and is refused without one.
 
     A customer's report needs none: `report_tokens` tell by tenant whose it is.
 
     `public_url` is how people reach it, without a slash at the end. `cautions` are sentences about
-    what people should look at, though the monitor can be relied on. There are no interactive
-    documentation pages, for they load scripts from elsewhere; the schema is at
-    `/api/v1/openapi.json`.
+    what people should look at, though the monitor can be relied on; `not_ready` are those why it
+    cannot, the engine's own where None is given. There are no interactive documentation pages, for
+    they load scripts from elsewhere; the schema is at `/api/v1/openapi.json`.
     """
+
+    def reasons() -> Sequence[str]:
+        return engine.not_ready() if not_ready is None else not_ready()
+
     app = FastAPI(
         title="Uptime monitor",
         version=__version__,
@@ -67,7 +72,7 @@ def create_app(
     )
     app.add_middleware(answers.Protected)
     answers.refuse_in_json(app)
-    app.include_router(health.router(engine, metrics))
+    app.include_router(health.router(engine, metrics, reasons))
     app.include_router(
         api.router(
             engine,
@@ -90,7 +95,9 @@ def create_app(
         )
     )
     app.include_router(heartbeats.router(hearing, estate, clock, api_token=api_token))
-    app.include_router(pages.router(engine, store, clock, estate=estate, cautions=cautions))
+    app.include_router(
+        pages.router(engine, store, clock, estate=estate, cautions=cautions, not_ready=reasons)
+    )
     intake = Intake(
         engine,
         clock,

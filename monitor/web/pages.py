@@ -43,6 +43,7 @@ def router(
     *,
     estate: Estate,
     cautions: Callable[[], Sequence[str]],
+    not_ready: Callable[[], Sequence[str]],
 ) -> APIRouter:
     """`/`, `/incidents/{number}` and their style sheet."""
     routes = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
@@ -66,7 +67,7 @@ def router(
             vantages=engine.vantages(),
             incidents=incidents,
             events=events,
-            warnings=(*engine.not_ready(), *trouble),
+            warnings=(*not_ready(), *trouble),
             cautions=cautions(),
         )
 
