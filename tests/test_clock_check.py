@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from email.utils import format_datetime
@@ -13,10 +14,11 @@ from structlog.testing import capture_logs
 from monitor.clock import Clock
 from monitor.metrics import Metrics
 from monitor.model import Estate
+from monitor.selfwatch import clock_check
 from monitor.selfwatch.clock_check import ASKED, ClockCheck, http_controls, offset
 from tests.http_server import Reply, http_server
 from tests.net_fixtures import made_net
-from tests.outbox_fixtures import START
+from tests.outbox_fixtures import START, until
 from tests.web_fixtures import ESTATE, check
 
 FROZEN = Clock(lambda: START, lambda: 100.0)
@@ -118,6 +120,23 @@ async def test_a_redirect_or_an_error_has_a_date_too():
         _,
     ):
         assert made.off == 29.5
+
+
+@pytest.mark.parametrize("ahead", [0, 60])
+async def test_it_is_compared_again_and_again_and_sooner_while_it_is_off(monkeypatch, ahead):
+    soon, later = ("AGAIN", "EVERY") if ahead else ("EVERY", "AGAIN")
+    for name, seconds in (("FIRST_AFTER", 0.0), (soon, 0.01), (later, 3600.0)):
+        monkeypatch.setattr(clock_check, name, seconds)
+    seen = []
+
+    def reply(request):
+        seen.append(request)
+        return dated(ahead)
+
+    async with asked(reply) as (made, _):
+        going_on = asyncio.create_task(made.run())
+        await until(lambda: len(seen) >= 4)
+        going_on.cancel()
 
 
 def test_up_to_three_http_controls_are_asked():

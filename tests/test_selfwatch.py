@@ -12,11 +12,15 @@ from itertools import product
 
 import pytest
 
+from monitor.channels import ChannelKind
 from monitor.channels.document import notice_document
+from monitor.delivery import DeliveryFigures
 from monitor.demo.client import EstateProcess
 from monitor.demo.places import Ports
+from monitor.metrics import Metrics, NoticeOutcome
 from monitor.model import Accepted, Action, Channel, DeliveryError, Problem, Role
 from monitor.net.secret import Secret
+from monitor.selfwatch import SelfWatchSettings, watching
 from monitor.selfwatch.alarm import AGAIN, CALM, JUST_OVER, Author, SelfAlarm
 from monitor.selfwatch.signs import (
     LASTING,
@@ -27,10 +31,14 @@ from monitor.selfwatch.signs import (
     unwell,
     wrong,
 )
+from monitor.selfwatch.watching import SelfWatch
+from monitor.store import OutboxFigures
 from tests.http_server import Reply, http_server
-from tests.outbox_fixtures import INSTANCE, START, Watch
+from tests.net_fixtures import made_net
+from tests.outbox_fixtures import INSTANCE, START, Watch, until
 from tests.receivers.webhook import webhook_receiver
-from tests.running import SECRET, monitor, write_config
+from tests.running import ROOT, SECRET, monitor, write_config
+from tests.web_fixtures import ESTATE
 
 PAGER = Channel("pager", "webhook", (Role.ON_CALL,), None)
 PHONE = Channel("phone", "webhook", (Role.ON_CALL, Role.SERVICE_DESK), None)
@@ -352,6 +360,193 @@ def test_what_stands_is_known_for_receivers_that_forget(way):
     assert standing.action is Action.RESOLVE
     way.passes(JUST_OVER)
     assert way.alarm.standing(way.watch.mono) == []
+
+
+# --------------------------------------------------------------------------- what it looks at
+
+
+class FakeEngine:
+    """An engine as a test sets it."""
+
+    def __init__(self):
+        self.trouble, self.is_blind, self.late, self.reasons = None, False, 0, ()
+        self.results_dropped = self.changes_waiting = 0
+
+    def store_trouble(self):
+        return self.trouble
+
+    def blind(self):
+        return self.is_blind
+
+    def overdue(self):
+        return self.late
+
+    def not_ready(self):
+        return self.reasons
+
+
+@dataclass
+class FakeDelivery:
+    """Delivery that has made no attempt but those a test names."""
+
+    attempts: dict = field(default_factory=dict)
+
+    def figures(self):
+        return DeliveryFigures(self.attempts, {}, {}, None, None)
+
+
+@dataclass
+class Looking:
+    """A self-watch on fakes and virtual time, and what its channel was sent."""
+
+    watch: Watch
+    engine: FakeEngine
+    delivery: FakeDelivery
+    metrics: Metrics
+    own: SelfWatch
+    sent: list
+
+    def looks(self, seconds, due=None, step=1.0):
+        """Look once each step of so many seconds, the outbox read just before."""
+        for _ in range(int(seconds / step)):
+            self.watch.passes(step)
+            if due is not None:
+                self.own.outbox(OutboxFigures({}, 0, {}, 0, due, {"pager": due}))
+            self.own.look()
+
+    def alarms(self):
+        return self.own._alarm.open
+
+    def value(self, series):
+        page = self.metrics.render()[0].decode().splitlines()
+        return next(float(x.rsplit(" ", 1)[1]) for x in page if x.startswith(series))
+
+
+@pytest.fixture
+async def looking():
+    watch, engine, delivery, sent = Watch(), FakeEngine(), FakeDelivery(), []
+    metrics = Metrics(ESTATE, ["pager"])
+
+    async def send(notice, options, means):
+        sent.append((notice, means))
+        return Accepted("remote-1")
+
+    async def refresh(notices, options, means):
+        sent.append(tuple(notices))
+
+    async with made_net(clock=watch.clock, secrets=["s3cret"]) as net:
+        own = SelfWatch(
+            engine,
+            delivery,
+            net,
+            metrics,
+            settings=SelfWatchSettings(),
+            estate=ESTATE,
+            channels=(PAGER, DESK),
+            author=Author(INSTANCE, "", lambda _: "an-id"),
+            random=lambda: 0.0,
+            kinds={"webhook": ChannelKind(object, send, idempotent=True, refresh=refresh)},
+        )
+        yield Looking(watch, engine, delivery, metrics, own, sent)
+
+
+async def test_an_engine_that_works_and_an_outbox_that_moves_are_well(looking):
+    looking.looks(600, due=looking.watch.at + timedelta(hours=1))
+    assert (looking.own.unwell(), looking.alarms()) == ((), frozenset())
+
+
+async def test_reasons_are_the_engines_and_its_own(looking):
+    looking.engine.reasons, looking.engine.late = ("blind",), 4
+    looking.looks(40)
+    assert looking.own.unwell() == (
+        "blind",
+        "4 cells have not been probed for too long",
+        "the outbox could not be read for 40 s",
+    )
+
+
+async def test_notices_that_nobody_tries_to_send_are_an_alarm_after_five_minutes(looking):
+    due = looking.watch.at
+    looking.looks(300, due)
+    assert looking.alarms() == frozenset()
+    looking.looks(2, due)
+    assert looking.alarms() == {Problem.OUTBOX}
+    assert looking.own.unwell() == ("the notices of pager have not moved for 301 s",)
+
+
+async def test_notices_that_a_receiver_refuses_are_none(looking):
+    due = looking.watch.at
+    for tried in range(10):
+        looking.delivery.attempts = {("pager", NoticeOutcome.RETRIED): tried}
+        looking.looks(60, due)
+    assert (looking.alarms(), looking.own.unwell()) == (frozenset(), ())
+
+
+async def test_a_head_that_stays_while_the_receiver_accepts_others_is(looking):
+    due = looking.watch.at
+    for tried in range(10):
+        looking.delivery.attempts = {("pager", NoticeOutcome.SENT): tried}
+        looking.looks(60, due)
+    assert looking.alarms() == {Problem.OUTBOX}
+
+
+async def test_an_outbox_that_cannot_be_read_says_nothing_of_what_is_in_it(looking):
+    looking.looks(1, looking.watch.at)
+    looking.looks(900)
+    assert looking.alarms() == frozenset()
+    assert looking.own.unwell() == ("the outbox could not be read for 900 s",)
+
+
+async def test_waking_up_after_hours_is_no_alarm(looking):
+    due = looking.watch.at
+    looking.looks(10, due)
+    looking.engine.trouble, looking.engine.is_blind = "no write has ended, for 28800 s", True
+    looking.looks(4 * 28800, due, step=28800)
+    looking.engine.trouble, looking.engine.is_blind = None, False
+    looking.looks(60, due)
+    assert looking.alarms() == frozenset()
+
+
+async def test_being_blind_for_five_minutes_is_an_alarm(looking):
+    looking.engine.is_blind = True
+    looking.looks(300)
+    assert looking.alarms() == frozenset()
+    looking.looks(1)
+    assert looking.alarms() == {Problem.BLIND}
+    assert looking.value('monitor_self_alarm{problem="blind"}') == 1
+
+
+async def test_what_waits_and_what_was_dropped_is_shown(looking):
+    looking.engine.results_dropped, looking.engine.changes_waiting = 7, 2
+    looking.looks(3)
+    looking.engine.results_dropped = 9
+    looking.looks(1)
+    assert looking.value("monitor_results_dropped_total") == 9
+    assert looking.value("monitor_changes_waiting") == 2
+
+
+async def test_it_is_sent_past_the_outbox_without_a_secret_and_kept_standing(looking, monkeypatch):
+    monkeypatch.setattr(watching, "LOOK_EVERY", 0.001)
+    looking.engine.trouble = "the user s3cret is refused, for 11 s"
+    looking.looks(30)
+    running = asyncio.create_task(looking.own.run())
+    await until(lambda: looking.sent)
+    ((notice, means),) = looking.sent
+    assert (notice.channel, notice.action) == ("pager", Action.TRIGGER)
+    assert "the user *** is refused" in notice.message.lines[0]
+    assert means.known is None
+    looking.watch.passes(watching.REFRESH_EVERY)
+    await until(lambda: len(looking.sent) == 2)
+    assert looking.sent[1] == (notice,)
+    assert looking.value('monitor_notices_total{channel="pager",outcome="sent"}') == 1
+    running.cancel()
+
+
+@pytest.mark.parametrize("problem", Problem)
+def test_every_problem_is_explained_in_the_documentation(problem):
+    page = (ROOT / "docs" / "selfwatch.md").read_text()
+    assert f"self-alarm `{problem}` |" in page
+    assert f"\n| `{problem}` | " in page
 
 
 # --------------------------------------------------------------------------- in the program

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -18,7 +19,7 @@ from monitor.selfwatch import LONGEST_LOOK, SelfWatchSettings
 from monitor.selfwatch.alarm import Author, Owed, SelfAlarm
 from monitor.selfwatch.clock_check import ClockCheck
 from monitor.selfwatch.ping import Ping
-from monitor.selfwatch.signs import Queues, Signs, unwell, wrong
+from monitor.selfwatch.signs import UNREAD_AFTER, Queues, Signs, unwell, wrong
 from monitor.store import OutboxFigures
 
 LOG = structlog.get_logger("monitor")
@@ -51,7 +52,7 @@ class SelfWatch:
         clock = net.clock
         self._engine, self._delivery, self._net = engine, delivery, net
         self._clock, self._metrics, self._author = clock, metrics, author
-        self._random, self._kinds = random, kinds
+        self._channels, self._random, self._kinds = channels, random, kinds
         self._clock_check = ClockCheck(estate, net, metrics)
         self._ping = Ping(settings.ping, net, metrics, self.unwell) if settings.ping else None
         self._alarm = SelfAlarm(channels, author)
@@ -64,7 +65,8 @@ class SelfWatch:
 
     def unwell(self) -> tuple[str, ...]:
         """Why the monitor cannot be relied on, by the last look and what the engine says now."""
-        return unwell(self._signs, self._engine.not_ready())
+        signs = replace(self._signs, overdue=self._engine.overdue())
+        return unwell(signs, self._engine.not_ready())
 
     def outbox(self, figures: OutboxFigures) -> None:
         """Take in how the outbox stands now."""
@@ -90,20 +92,26 @@ class SelfWatch:
         now = self._clock.now()
         passed = min(now.mono - self._looked_at, LONGEST_LOOK)
         self._looked_at = now.mono
-        refused = Counter[str]()
-        for (channel, outcome), count in self._delivery.figures().attempts.items():
-            refused[channel] += count if outcome in _REFUSED else 0
-        due = self._outbox.next_due if self._outbox is not None else {}
+        unread = now.mono - self._outbox_at
+        due = self._outbox.next_due if self._outbox and unread <= UNREAD_AFTER else {}
         self._signs = Signs(
-            overdue=self._engine.overdue(),
-            stuck=self._queues.look(due, refused, now.at, passed),
-            outbox_unread=now.mono - self._outbox_at,
+            stuck=self._queues.look(due, self._refused(), now.at, passed),
+            outbox_unread=unread,
             store_trouble=self._engine.store_trouble(),
             blind=self._engine.blind(),
             clock_off=self._clock_check.off,
         )
-        self._alarm.look(wrong(self._signs), now, passed)
+        found = wrong(self._signs).items()
+        said = {problem: self._net.redactor.text(text) for problem, text in found}
+        self._alarm.look(said, now, passed)
         self._show()
+
+    def _refused(self) -> Counter[str]:
+        """How many attempts were refused so far, by channel."""
+        refused = Counter[str]()
+        for (channel, outcome), count in self._delivery.figures().attempts.items():
+            refused[channel] += count if outcome in _REFUSED else 0
+        return refused
 
     def _show(self) -> None:
         dropped = self._engine.results_dropped
@@ -134,14 +142,12 @@ class SelfWatch:
 
     async def _refresh(self) -> None:
         """Tell receivers that forget what stands; what they make of it is told by the next."""
-        by_channel: defaultdict[str, list[Notice]] = defaultdict(list)
-        kinds: dict[str, Channel] = {}
+        standing: defaultdict[str, list[Notice]] = defaultdict(list)
         for channel, notice in self._alarm.standing(self._clock.monotonic()):
-            by_channel[channel.name].append(notice)
-            kinds[channel.name] = channel
-        for name, notices in by_channel.items():
-            channel = kinds[name]
+            standing[channel.name].append(notice)
+        means = Means(self._net, None, self._author.public_url)
+        for channel in self._channels:
             refresh = self._kinds[channel.kind].refresh
-            if refresh is not None:
-                means = Means(self._net, None, self._author.public_url)
-                await answered(refresh(notices, channel.options, means), SEND_SECONDS)
+            if refresh is not None and standing[channel.name]:
+                again = refresh(standing[channel.name], channel.options, means)
+                await answered(again, SEND_SECONDS)
