@@ -196,17 +196,17 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def monitor(path, url, *, ahead=0.0):
+async def monitor(path, url, *, ahead=0.0, program=("monitor", "run", "-c")):
     """The program on a configuration, until the block ends; killed if it is still there.
 
-    Its clock stands `ahead` by so many seconds.
+    Its clock stands `ahead` by so many seconds. `program` is what is run instead of `monitor run`.
     """
     log = path.parent / "monitor.log"
     with log.open("ab") as out:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            *(("tests.ahead", str(path), str(ahead)) if ahead else ("monitor", "run", "-c", path)),
+            *(("tests.ahead", str(path), str(ahead)) if ahead else (*program, path)),
             env=environment(),
             cwd=ROOT,
             stdout=out,

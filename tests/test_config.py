@@ -35,6 +35,7 @@ from monitor.model import (
     Window,
 )
 from monitor.net.secret import Secret
+from monitor.selfwatch import PingSettings, SelfWatchSettings
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = Path(__file__).parent / "configs"
@@ -752,6 +753,22 @@ def test_the_smallest_documented_file_works(read):
     text = (ROOT / "docs" / "configuration.md").read_text()
     config = read(text.partition("```yaml\n")[2].partition("```")[0])
     assert len(config.warnings) == 2
+
+
+# --------------------------------------------------------------------------- selfwatch
+
+
+def test_without_a_word_nobody_is_pinged(read):
+    assert read(MINIMAL).selfwatch == SelfWatchSettings()
+
+
+def test_the_address_of_a_ping_is_a_secret(read):
+    url = "https://watch.example.com/1b671a64"
+    config = read(
+        MINIMAL + "selfwatch: {ping: {url: '${PING}', every: 2m}}\n", {**ENVIRON, "PING": url}
+    )
+    assert config.selfwatch.ping == PingSettings(Secret(url), every=120.0, timeout=10.0)
+    assert Secret(url) in config.secrets
 
 
 # --------------------------------------------------------------------------- maintenance

@@ -603,6 +603,18 @@ class TestWhatIsShown:
             assert made.engine.not_ready() == ()
             assert made.engine.cells_seen() == len(made.engine.cells)
 
+    async def test_a_cell_that_was_not_probed_for_over_two_intervals_is_overdue(self, made):
+        async with running(made.engine):
+            assert made.engine.overdue() == 0
+            await made.ask_all("crm")
+            check = next(c.check for k, c in made.engine.cells.items() if k.service == "crm")
+            made.world.watch.passes(2 * check.interval + check.timeout + 5)
+            assert made.engine.overdue() == 0
+            made.world.watch.passes(1)
+            assert made.engine.overdue() == sum(k.service == "crm" for k in made.engine.cells)
+            await made.ask_all("crm")
+            assert made.engine.overdue() == 0
+
 
 class TestRecalled:
     """What the process before had seen, on this one's clocks."""

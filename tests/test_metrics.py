@@ -11,7 +11,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitor.metrics import FAMILIES, FamilyType, Metrics, NoticeOutcome, reference
+from monitor.metrics import FAMILIES, FamilyType, Metrics, NoticeOutcome, PingOutcome, reference
 from monitor.metrics.families import PROBE_FAMILIES
 from monitor.model import (
     Cell,
@@ -22,6 +22,7 @@ from monitor.model import (
     Impact,
     Outcome,
     Phases,
+    Problem,
     Target,
     Vantage,
     WindowState,
@@ -327,6 +328,32 @@ def test_the_monitor_shows_how_it_fares_itself(metrics):
     assert value(metrics, "monitor_support_open") == 1
     assert value(metrics, "monitor_config_reloads_total", outcome="refused") == 1
     assert value(metrics, "monitor_config_last_reload_successful") == 0
+
+
+def test_what_the_monitor_finds_wrong_with_itself_begins_at_zero_and_is_shown(metrics):
+    def alarms():
+        return {p: value(metrics, "monitor_self_alarm", problem=p.value) for p in Problem}
+
+    assert alarms() == dict.fromkeys(Problem, 0)
+    for outcome in PingOutcome:
+        assert value(metrics, "monitor_pings_total", outcome=outcome.value) == 0
+    metrics.self_alarms({Problem.CLOCK})
+    assert alarms() == dict.fromkeys(Problem, 0) | {Problem.CLOCK: 1}
+    metrics.self_alarms(())
+    assert alarms() == dict.fromkeys(Problem, 0)
+    metrics.watchdog_stall()
+    metrics.changes_waiting(2)
+    metrics.results_dropped(3)
+    metrics.clock_compared(-1.5, NINE)
+    metrics.ping(PingOutcome.SENT, NINE)
+    metrics.ping(PingOutcome.FAILED, NINE + timedelta(minutes=1))
+    assert value(metrics, "monitor_watchdog_stalls_total") == 1
+    assert value(metrics, "monitor_changes_waiting") == 2
+    assert value(metrics, "monitor_results_dropped_total") == 3
+    assert value(metrics, "monitor_clock_offset_seconds") == -1.5
+    assert value(metrics, "monitor_clock_compared_timestamp_seconds") == NINE.timestamp()
+    assert value(metrics, "monitor_pings_total", outcome="failed") == 1
+    assert value(metrics, "monitor_ping_last_success_timestamp_seconds") == NINE.timestamp()
 
 
 def test_after_a_reload_only_what_is_watched_is_shown(metrics):

@@ -244,3 +244,20 @@ async def blocked_or_done(url, task):
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     while not task.done() and execute(url, waiting) == [(0,)]:
         await asyncio.wait({task}, timeout=0.01)
+
+
+async def test_the_head_of_a_channels_queue_stands_behind_no_other(database_url):
+    """What waits for its turn is not late, however long ago it was due."""
+    one = incident()
+    first, second = notice(one, due=after(900)), notice(one, seq=2)
+    elsewhere = notice(one, "desk", due=after(5))
+    async with opened(database_url) as store:
+        assert (await store.outbox()).next_due == {}
+        await store.commit(opening(one, first, second, elsewhere))
+        figures = await store.outbox()
+        assert figures.next_due == {"pager": after(900), "desk": after(5)}
+        assert figures.oldest_due == T0
+        (sending,) = await claim(store, after(5))
+        assert (await store.outbox()).next_due["desk"] == after(5)
+        await store.mark_failed(sending, error="no", retry_at=after(65))
+        assert (await store.outbox()).next_due["desk"] == after(65)

@@ -80,7 +80,8 @@ class NoticeDocument(TypedDict):
     alert: pair a `resolve` with its `trigger` by it. The conversation is `incident`'s, which may
     go on in a new alert. `about` is the incident that is told of, where that is another (null: it
     is `incident`): it went down together with it and shares its page. A `tell` is about no alert,
-    and its `incident` is null where it is about no single one, as the digest of a night is not.
+    and its `incident` is null where it is about no single one, as the digest of a night is not. It
+    is null as well in the monitor's alarm about itself, which is a `trigger` and a `resolve`.
     `report` is null, but for channels that pass messages on to customers who reported something:
     then it says to whom. `instance` is the monitor that speaks. `late_seconds` is how long a notice
     leaves after it was first due, null where that is in time.
@@ -109,7 +110,7 @@ def notice_document(notice: Notice, sent_at: datetime) -> NoticeDocument:
     late = late_by(notice, sent_at)
     return {
         "version": VERSION,
-        "instance": notice.dedup_key.rpartition(":")[0],
+        "instance": notice.dedup_key.partition(":")[0],
         "action": notice.action.value,
         "key": notice.key,
         "dedup_key": notice.dedup_key,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from typing import TypeVar
 
 from monitor.channels.kind import ChannelKind, Means
 from monitor.model import Accepted, Channel, DeliveryError, Notice
@@ -14,6 +15,8 @@ LAST_PAUSE = 900.0
 
 _JITTER = 0.25
 
+T = TypeVar("T")
+
 
 async def attempt(
     notice: Notice,
@@ -22,13 +25,18 @@ async def attempt(
     means: Means,
     seconds: float,
 ) -> Accepted | DeliveryError:
-    """Send once within so many seconds, and turn whatever comes of it into an answer.
+    """Send once within so many seconds, and turn whatever comes of it into an answer."""
+    return await answered(kinds[channel.kind].send(notice, channel.options, means), seconds)
+
+
+async def answered(sending: Awaitable[T], seconds: float) -> T | DeliveryError:
+    """What comes of sending once, whatever it is, within so many seconds.
 
     What a channel raises besides `DeliveryError` is a fault of ours, which may pass.
     """
     try:
         async with asyncio.timeout(seconds):
-            return await kinds[channel.kind].send(notice, channel.options, means)
+            return await sending
     except DeliveryError as error:
         return error
     except TimeoutError:

@@ -51,6 +51,7 @@ from monitor.net.limits import Limits
 from monitor.net.links import Links
 from monitor.net.secret import Secret
 from monitor.policy import PolicySettings
+from monitor.selfwatch import SelfWatchSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class Config:
     links: Links | None
     hooks: Mapping[str, Secret]
     history: History
+    selfwatch: SelfWatchSettings
     warnings: tuple[str, ...]
 
 
@@ -97,7 +99,7 @@ def config(path: Path, document: Document, root: Node) -> Config:
     tokens = dict(_report_tokens(document))
     links = _links(document)
     hooks = dict(_hooks(document))
-    made = (estate, channels, api_token, tokens, links, hooks)
+    made = (estate, channels, api_token, tokens, links, hooks, document.selfwatch)
     return Config(
         path=path,
         estate=estate,
@@ -120,6 +122,7 @@ def config(path: Path, document: Document, root: Node) -> Config:
         links=links,
         hooks=hooks,
         history=document.history,
+        selfwatch=document.selfwatch,
         warnings=tuple(_warnings(estate)),
     )
 

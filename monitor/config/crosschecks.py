@@ -50,6 +50,9 @@ def check_document(case: Case) -> None:
     official = document.calendar.official
     if official is not None and official.url:
         check_url(official.url, ("calendar", "official", "url"), case)
+    ping = document.selfwatch.ping
+    if ping is not None:
+        check_url(ping.url.reveal(), ("selfwatch", "ping", "url"), case)
     _tenants(case)
     _report_tokens(case)
     _links(case)

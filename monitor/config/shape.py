@@ -48,6 +48,7 @@ from monitor.model import (
 from monitor.net.limits import Limits
 from monitor.policy import PolicySettings
 from monitor.probes import PROBES
+from monitor.selfwatch import SelfWatchSettings
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DEFAULT_KIND = "http"
@@ -172,6 +173,7 @@ if TYPE_CHECKING:
     HistoryLeaf = History
     OfficialLeaf = OfficialList
     ReportsLeaf = ReportSettings
+    SelfWatchLeaf = SelfWatchSettings
     RulesShape = Shape
 else:
     LimitsLeaf = leaf(Limits)
@@ -179,6 +181,7 @@ else:
     HistoryLeaf = leaf(History)
     OfficialLeaf = leaf(OfficialList)
     ReportsLeaf = leaf(ReportSettings)
+    SelfWatchLeaf = leaf(SelfWatchSettings)
     RulesShape = settings(Rules)
 
 
@@ -347,5 +350,6 @@ class Document(Shape):
     services: dict[Name, ServiceShape] = Field(default_factory=dict)
     maintenance: dict[Name, WindowShape] = Field(default_factory=dict)
     reports: ReportsLeaf = ReportSettings()
+    selfwatch: SelfWatchLeaf = SelfWatchSettings()
     channels: dict[Name, Channel] | None = None
     hooks: dict[Name, HookShape] = Field(default_factory=dict)

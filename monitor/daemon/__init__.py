@@ -14,14 +14,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 import socket
 import threading
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,16 +29,17 @@ import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from monitor import hours
 from monitor.clock import Clock, Now
 from monitor.config import Config
 from monitor.daemon import garbage, official
 from monitor.daemon.descriptors import raise_limit
+from monitor.daemon.ending import end_at_once, end_by_force
 from monitor.daemon.listener import Listener, bind
 from monitor.daemon.logs import Logs
 from monitor.daemon.mind import holder_name, mind_of, new_ulid
 from monitor.daemon.official import CalendarWatch
 from monitor.daemon.schedule import Schedule, together
+from monitor.daemon.showing import show
 from monitor.delivery import Delivery
 from monitor.engine import Engine, ProbeCell
 from monitor.engine.emergency import Emergency, replay
@@ -48,7 +47,7 @@ from monitor.engine.hearing import Hearing, expected
 from monitor.engine.recalled import load_mind
 from monitor.engine.recorder import Recorder
 from monitor.engine.writing import SIGN_EVERY
-from monitor.metrics import Metrics, NoticeOutcome
+from monitor.metrics import Metrics
 from monitor.model import (
     Cell,
     CellKey,
@@ -62,6 +61,9 @@ from monitor.net.network import Net
 from monitor.net.redaction import Redactor
 from monitor.probes import PROBES, Ask, Means
 from monitor.refreshing import Refreshing
+from monitor.selfwatch.alarm import Author
+from monitor.selfwatch.watchdog import PATIENT, Patience, Watchdog
+from monitor.selfwatch.watching import SelfWatch
 from monitor.store import Spool, Store, StoreError, StoreUnavailable, open_store
 from monitor.timetable import slots
 from monitor.web import create_app
@@ -85,37 +87,48 @@ class CannotStart(Exception):  # noqa: N818 - named for what it says
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What the daemon tells once it runs: where its pages are, and its engine."""
+    """What the daemon tells once it runs: where its pages are, and its parts."""
 
     url: str
     engine: Engine
     store: Store
+    metrics: Metrics
 
 
-def serve(config: Config, clock: Clock) -> int:
-    """Run until SIGTERM or SIGINT. Returns the exit code: 0, 1 after a failure, 2 cannot start."""
+def serve(config: Config, clock: Clock, patience: Patience = PATIENT) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit code: 0, 1 after a failure, 2 cannot start.
+
+    `patience` is that of the watchdog, which ends the process with 1 by itself.
+    """
     logs = Logs()
     logs.start()
     garbage.begin()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(config, clock, logs))
+            return runner.run(_serve(config, clock, logs, patience))
     finally:
         logs.stop()
 
 
-async def _serve(config: Config, clock: Clock, logs: Logs) -> int:
+async def _serve(config: Config, clock: Clock, logs: Logs, patience: Patience) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    forced = threading.Timer(_GONE_WITHIN, _end_by_force, (logs,))
+    forced = threading.Timer(_GONE_WITHIN, end_by_force, (logs,))
     forced.daemon = True
     beside: list[asyncio.Task[None]] = []
+    watchdogs: list[Watchdog] = []
 
     async def say_started(started: Started) -> None:
         LOG.info("monitoring", url=started.url, instance=started.store.instance)
         engine = started.engine
         all_seen = garbage.freeze_once(lambda: engine.cells_seen() >= len(engine.cells))
         beside.append(loop.create_task(all_seen))
+        watchdog = Watchdog(
+            told=started.metrics.watchdog_stall, end=lambda: end_at_once(logs), patience=patience
+        )
+        watchdogs.append(watchdog)
+        beside.append(loop.create_task(watchdog.beat()))
+        watchdog.start()
 
     def told_to_stop() -> None:
         if not stop.is_set():
@@ -135,17 +148,12 @@ async def _serve(config: Config, clock: Clock, logs: Logs) -> int:
         return 1
     finally:
         forced.cancel()
+        for watchdog in watchdogs:
+            watchdog.stop()
         for task in beside:
             task.cancel()
     LOG.info("stopped")
     return 0
-
-
-def _end_by_force(logs: Logs) -> None:
-    """End although something hangs, most likely the store: what was committed is committed."""
-    LOG.error("stopped by force: something did not end in time")
-    logs.stop()
-    os._exit(1)
 
 
 async def run(
@@ -247,6 +255,7 @@ async def _run(
         hooks=config.hooks,
         hearing=parts.hearing,
         cautions=parts.calendar.cautions if parts.calendar else tuple,
+        not_ready=parts.selfwatch.unwell,
     )
     listener = Listener(app, listening)
     host, port = listening.getsockname()[:2]
@@ -262,9 +271,20 @@ async def _run(
                 group.create_task(parts.hearing.write()),
                 group.create_task(parts.refreshing.run()),
                 group.create_task(parts.emergency.run()),
-                group.create_task(_watch(config, clock, store, metrics, parts)),
+                group.create_task(parts.selfwatch.run()),
+                group.create_task(
+                    show(
+                        config,
+                        clock,
+                        store,
+                        metrics,
+                        engine=parts.engine,
+                        delivery=parts.delivery,
+                        selfwatch=parts.selfwatch,
+                    )
+                ),
             ]
-            await started(Started(f"http://{host}:{port}", parts.engine, store))
+            await started(Started(f"http://{host}:{port}", parts.engine, store, metrics))
             await stop.wait()
             parts.scheduler.shutdown(wait=False)
             listener.should_exit = True
@@ -301,6 +321,7 @@ class _Parts:
     hearing: Hearing
     refreshing: Refreshing
     emergency: Emergency
+    selfwatch: SelfWatch
 
 
 async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, net: Net) -> _Parts:
@@ -381,8 +402,28 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         watch = CalendarWatch(config.calendar, config.official, net, clock, metrics)
         _compare_daily(scheduler, watch, clock)
     refreshing = Refreshing(store, delivery.channels, net, clock, public_url=config.public_url)
+    selfwatch = SelfWatch(
+        engine,
+        delivery,
+        net,
+        metrics,
+        settings=config.selfwatch,
+        estate=config.estate,
+        channels=config.channels,
+        author=Author(store.instance, config.public_url, new_ulid),
+        random=random.random,
+    )
     return _Parts(
-        engine, delivery, schedule, scheduler, resumed, watch, hearing, refreshing, emergency
+        engine,
+        delivery,
+        schedule,
+        scheduler,
+        resumed,
+        watch,
+        hearing,
+        refreshing,
+        emergency,
+        selfwatch,
     )
 
 
@@ -454,40 +495,3 @@ async def _prune(store: Store, clock: Clock, config: Config, metrics: Metrics) -
         )
     except StoreUnavailable:
         metrics.store_failure()
-
-
-async def _watch(
-    config: Config, clock: Clock, store: Store, metrics: Metrics, parts: _Parts
-) -> None:
-    """Once a second: what the store, delivery, the outbox and the calendar look like."""
-    counted: Counter[tuple[str, NoticeOutcome]] = Counter()
-    was_troubled = False
-    while True:
-        await asyncio.sleep(1.0)
-        now = clock.wall()
-        was_troubled = _told_trouble(parts.engine, was_troubled=was_troubled)
-        attempts = Counter(parts.delivery.figures().attempts)
-        for (channel, outcome), count in (attempts - counted).items():
-            metrics.notice(channel, outcome, count)
-        counted = attempts
-        with suppress(hours.OutsideCoverage):
-            opening = (hours.next_opening(config.calendar, now) - now).total_seconds()
-            is_open = hours.is_open(config.calendar, now)
-            metrics.support(is_open=is_open, seconds_to_opening=opening)
-        try:
-            figures = await store.outbox()
-        except StoreError:
-            metrics.store_failure()
-            continue
-        oldest = 0.0 if figures.oldest_due is None else (now - figures.oldest_due).total_seconds()
-        metrics.outbox(figures.pending, figures.dead, max(0.0, oldest))
-
-
-def _told_trouble(engine: Engine, *, was_troubled: bool) -> bool:
-    """Log that the store cannot be written, or can be again; whether it cannot be now."""
-    trouble = engine.store_trouble()
-    if trouble is not None and not was_troubled:
-        LOG.error("the store cannot be written; what is to be written waits", reason=trouble)
-    if trouble is None and was_troubled:
-        LOG.info("the store can be written again", results_dropped=engine.results_dropped)
-    return trouble is not None

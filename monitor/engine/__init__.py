@@ -75,6 +75,8 @@ GAP_KEPT = timedelta(seconds=10)
 """A pause at least this long is stored as unobserved; the next ticks make good a shorter one."""
 _SOON = 60.0
 """The monitor calls itself ready once the cells due at least this often (s) have been probed."""
+_OVERDUE = 5.0
+"""Seconds, beyond two intervals and a timeout, after which a cell is overdue."""
 
 
 class Engine:
@@ -107,7 +109,7 @@ class Engine:
         self._wake_delivery = committed
         self.cells = {cell.key: cell for cell in mind.estate.cells()}
         self._windows = WindowWatch(mind.estate, watched_until or clock.wall())
-        self._seen: set[CellKey] = set()
+        self._seen: dict[CellKey, float] = {}
         self._soon_due = [k for k, c in self.cells.items() if c.check.interval <= _SOON]
         self._proven: set[tuple[CellKey, str]] = set()
         self._breached: set[str] = set()
@@ -202,7 +204,7 @@ class Engine:
 
     def _keep(self, cell: Cell, result: Result) -> None:
         self.probes_done += 1
-        self._seen.add(cell.key)
+        self._seen[cell.key] = result.observed_mono
         if cell.key.service != CONTROL:
             self._writing.result(result)
         proven = (cell.key, cell.target.fingerprint)
@@ -320,10 +322,9 @@ class Engine:
         unseen = sum(key not in self._seen for key in self._soon_due)
         if unseen:
             reasons.append(f"{unseen} of {len(self.cells)} cells have not been probed yet")
-        if self._mind.detection.is_blind():
+        if self.blind():
             reasons.append("blind: no vantage's control targets answer")
-        trouble = self.store_trouble()
-        if trouble is not None:
+        if (trouble := self.store_trouble()) is not None:
             reasons.append(f"the store cannot be written: {trouble}")
         stalled = self.stalled()
         return (*reasons, stalled) if stalled else tuple(reasons)
@@ -331,6 +332,21 @@ class Engine:
     def store_trouble(self) -> str | None:
         """Why nothing could be written for a while; None while writing works."""
         return self._writing.trouble()
+
+    def blind(self) -> bool:
+        """Whether no vantage can be believed."""
+        return self._mind.detection.is_blind()
+
+    def overdue(self) -> int:
+        """How many of the cells due at least every minute were last probed too long ago."""
+        now = self._clock.monotonic()
+        seen = ((self.cells[key].check, self._seen.get(key, now)) for key in self._soon_due)
+        return sum(now - at > 2 * c.interval + c.timeout + _OVERDUE for c, at in seen)
+
+    @property
+    def changes_waiting(self) -> int:
+        """How many changes wait to be written."""
+        return self._writing.waiting
 
     @property
     def results_dropped(self) -> int:

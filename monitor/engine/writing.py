@@ -83,6 +83,11 @@ class Writing:
         """Whether no change waits to be written."""
         return not self._changes
 
+    @property
+    def waiting(self) -> int:
+        """How many changes wait to be written."""
+        return len(self._changes)
+
     def change(self, change: Change) -> asyncio.Future[None]:
         """Queue a change; the future is done once it is committed."""
         written = asyncio.get_running_loop().create_future()

@@ -17,7 +17,7 @@ reads a clock: whoever reports a duration has measured it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from itertools import product
@@ -42,6 +42,7 @@ from monitor.model import (
     Incident,
     Outcome,
     Priority,
+    Problem,
     Report,
     Result,
     ServiceState,
@@ -54,6 +55,7 @@ __all__ = [
     "FamilyType",
     "Metrics",
     "NoticeOutcome",
+    "PingOutcome",
     "reference",
 ]
 
@@ -66,6 +68,14 @@ class NoticeOutcome(StrEnum):
     SENT = "sent"
     RETRIED = "retried"
     DEAD = "dead"
+
+
+class PingOutcome(StrEnum):
+    """What became of one turn to call the address that watches the monitor."""
+
+    SENT = "sent"
+    FAILED = "failed"
+    WITHHELD = "withheld"
 
 
 _SUPPORT = ("open", "closed")
@@ -284,6 +294,34 @@ class Metrics:
         """The store refused a write or a read."""
         self._counters["monitor_store_failures_total"].inc()
 
+    def changes_waiting(self, count: int) -> None:
+        """So many changes wait to be written."""
+        self._gauges["monitor_changes_waiting"].set(count)
+
+    def results_dropped(self, count: int) -> None:
+        """`count` more results were dropped."""
+        self._counters["monitor_results_dropped_total"].inc(count)
+
+    def watchdog_stall(self) -> None:
+        """The watchdog found the event loop stalled; called in its thread."""
+        self._counters["monitor_watchdog_stalls_total"].inc()
+
+    def self_alarms(self, open_ones: Collection[Problem]) -> None:
+        """Show which alarms about the monitor itself are open."""
+        for problem in Problem:
+            self._gauges["monitor_self_alarm"].labels(problem).set(problem in open_ones)
+
+    def clock_compared(self, offset: float, at: datetime) -> None:
+        """The wall clock was compared at `at`, and was so many seconds ahead."""
+        self._gauges["monitor_clock_offset_seconds"].set(offset)
+        self._gauges["monitor_clock_compared_timestamp_seconds"].set(at.timestamp())
+
+    def ping(self, outcome: PingOutcome, at: datetime) -> None:
+        """A turn to ping ended so at `at`."""
+        self._counters["monitor_pings_total"].labels(outcome).inc()
+        if outcome is PingOutcome.SENT:
+            self._gauges["monitor_ping_last_success_timestamp_seconds"].set(at.timestamp())
+
     # ----------------------------------------------------------------- the page
 
     def render(self, *, openmetrics: bool = False) -> tuple[bytes, str]:
@@ -318,6 +356,8 @@ def _foreseen(estate: Estate, channels: Sequence[str]) -> Mapping[str, Iterable[
         "monitor_vantage_healthy": product(vantage.name for vantage in estate.vantages),
         "monitor_reports_total": product(_BY.values()),
         "monitor_config_reloads_total": product(_RELOAD.values()),
+        "monitor_self_alarm": product(Problem),
+        "monitor_pings_total": product(PingOutcome),
     }
 
 

@@ -222,6 +222,42 @@ MONITOR_FAMILIES = (
         "Unix time of the last completed round of probes",
     ),
     _counter("monitor_store_failures_total", (), "Writes or reads that the store refused"),
+    _gauge("monitor_changes_waiting", (), "Changes of incidents that wait to be written"),
+    _counter(
+        "monitor_results_dropped_total",
+        (),
+        "Results that were never recorded because the store was away too long",
+    ),
+    _counter(
+        "monitor_watchdog_stalls_total",
+        (),
+        "Times that the event loop did not turn for so long that the watchdog said so",
+    ),
+    _gauge(
+        "monitor_self_alarm",
+        ("problem",),
+        "1 while the monitor's alarm about itself is open: store, outbox, blind, clock; else 0",
+    ),
+    _gauge(
+        "monitor_clock_offset_seconds",
+        (),
+        "Seconds by which the wall clock was ahead of the controls' when last compared",
+    ),
+    _gauge(
+        "monitor_clock_compared_timestamp_seconds",
+        (),
+        "Unix time at which the wall clock was last compared, 0 when it never was",
+    ),
+    _counter(
+        "monitor_pings_total",
+        ("outcome",),
+        "Calls to the address that watches the monitor: sent, failed, withheld while it is unwell",
+    ),
+    _gauge(
+        "monitor_ping_last_success_timestamp_seconds",
+        (),
+        "Unix time at which that address last answered, 0 when it never did",
+    ),
     _gauge("monitor_build_info", ("version",), "1 for the version that runs"),
 )
 

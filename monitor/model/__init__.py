@@ -31,6 +31,7 @@ from monitor.model.decided import (
     Priority,
     Role,
 )
+from monitor.model.own import Problem
 from monitor.model.planned import Once, Weekly, Window
 from monitor.model.promised import (
     Action,
@@ -136,6 +137,7 @@ __all__ = [
     "Outcome",
     "Phases",
     "Priority",
+    "Problem",
     "Report",
     "ReportMessage",
     "ReportMessageKind",

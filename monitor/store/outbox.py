@@ -26,15 +26,10 @@ def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -
     That is: pending and due, or sending under a lease that has run out; and no earlier notice of
     the same incident on the same channel is still unsent. Dead ones do not stand in the way.
     """
-    earlier = NOTICE.alias("earlier")
-    waits = exists().where(
-        earlier.c.incident_id == NOTICE.c.incident_id,
-        earlier.c.channel == NOTICE.c.channel,
-        earlier.c.seq < NOTICE.c.seq,
-        earlier.c.state.in_(UNSENT),
-    )
     first = (
-        select(NOTICE.c.id).where(_free(now), ~waits).order_by(NOTICE.c.due_at, NOTICE.c.id)
+        select(NOTICE.c.id)
+        .where(_free(now), ~behind_another())
+        .order_by(NOTICE.c.due_at, NOTICE.c.id)
     ).limit(limit)
     # `_free` is asked again by the update itself: on PostgreSQL the row may have moved since.
     rows = connection.execute(
@@ -48,6 +43,17 @@ def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -
         .returning(*NOTICE.c)
     )
     return sorted((NOTICES.noun(row) for row in rows), key=lambda n: (n.due_at, n.id))
+
+
+def behind_another() -> ColumnElement[bool]:
+    """Whether an earlier notice of the same incident on the same channel is still unsent."""
+    earlier = NOTICE.alias("earlier")
+    return exists().where(
+        earlier.c.incident_id == NOTICE.c.incident_id,
+        earlier.c.channel == NOTICE.c.channel,
+        earlier.c.seq < NOTICE.c.seq,
+        earlier.c.state.in_(UNSENT),
+    )
 
 
 def _free(now: datetime) -> ColumnElement[bool]:

@@ -25,7 +25,7 @@ from monitor.model import (
     TimelineEvent,
     Unobserved,
 )
-from monitor.store.outbox import UNSENT
+from monitor.store.outbox import UNSENT, behind_another
 from monitor.store.rows import (
     EVENTS,
     EVIDENCE_RESULTS,
@@ -94,7 +94,8 @@ class OutboxFigures:
 
     `pending` is what is owed now, being sent or waiting for another attempt; `held` what has
     never been tried and waits for support to open. `oldest_due` is when the first of all these
-    was or will be due, None when nothing is unsent.
+    was or will be due, None when nothing is unsent; `next_due` the same by channel, of those that
+    stand behind no other.
     """
 
     pending: Mapping[str, int]
@@ -102,6 +103,7 @@ class OutboxFigures:
     dead: Mapping[str, int]
     sent: int
     oldest_due: datetime | None
+    next_due: Mapping[str, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,4 +401,10 @@ def outbox(connection: Connection) -> OutboxFigures:
             pending[row.channel] += row.many
     oldest = select(func.min(NOTICE.c.due_at)).where(NOTICE.c.state.in_(UNSENT))
     due = connection.execute(oldest).scalar()
-    return OutboxFigures(dict(pending), held, dict(dead), sent, due)
+    heads = (
+        select(NOTICE.c.channel, func.min(NOTICE.c.due_at))
+        .where(NOTICE.c.state.in_(UNSENT), ~behind_another())
+        .group_by(NOTICE.c.channel)
+    )
+    next_due = {row[0]: row[1] for row in connection.execute(heads)}
+    return OutboxFigures(dict(pending), held, dict(dead), sent, due, next_due)

@@ -64,6 +64,7 @@ def create_app(
     hooks: Mapping[str, Secret] | None = None,
     hearing: Hearing | None = None,
     cautions: Callable[[], Sequence[str]] = tuple,
+    not_ready: Callable[[], Sequence[str]] | None = None,
 ) -> FastAPI:
     """The application; what changes state needs `api_token`, and is refused without one.
 
@@ -73,10 +74,14 @@ def create_app(
     which other systems prove what they tell of an incident, by channel.
 
     `public_url` is how people reach it, without a slash at the end. `cautions` are sentences about
-    what people should look at, though the monitor can be relied on. There are no interactive
-    documentation pages, for they load scripts from elsewhere; the schema is at
-    `/api/v1/openapi.json`.
+    what people should look at, though the monitor can be relied on; `not_ready` are those why it
+    cannot, the engine's own where None is given. There are no interactive documentation pages, for
+    they load scripts from elsewhere; the schema is at `/api/v1/openapi.json`.
     """
+
+    def reasons() -> Sequence[str]:
+        return engine.not_ready() if not_ready is None else not_ready()
+
     app = FastAPI(
         title="Uptime monitor",
         version=__version__,
@@ -89,7 +94,7 @@ def create_app(
     answers.refuse_in_json(app)
     moves = Moves(engine, store)
     sessions = None if api_token is None else Sessions(api_token, clock, public_url=public_url)
-    app.include_router(health.router(engine, metrics))
+    app.include_router(health.router(engine, metrics, reasons))
     app.include_router(
         api.router(
             engine,
@@ -114,7 +119,9 @@ def create_app(
     )
     app.include_router(heartbeats.router(hearing, estate, clock, api_token=api_token))
     page = pages.IncidentPage(store, clock, estate, sessions)
-    app.include_router(pages.router(engine, store, clock, page, cautions=cautions))
+    app.include_router(
+        pages.router(engine, store, clock, page, cautions=cautions, not_ready=reasons)
+    )
     app.include_router(acting.router(moves, page, clock, public_url=public_url))
     app.include_router(by_link.router(moves, store, clock, links, public_url=public_url))
     app.include_router(pagerduty.router(moves, store, hooks or {}))

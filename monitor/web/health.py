@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -17,8 +18,8 @@ _UNWELL: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(engine: Engine, metrics: Metrics) -> APIRouter:
-    """`/metrics`, `/healthz` and `/readyz`."""
+def router(engine: Engine, metrics: Metrics, not_ready: Callable[[], Sequence[str]]) -> APIRouter:
+    """`/metrics`, `/healthz` and `/readyz`; `not_ready` are the reasons that the last one gives."""
     routes = APIRouter(tags=["health"])
     one_scrape = asyncio.Lock()
 
@@ -41,7 +42,7 @@ def router(engine: Engine, metrics: Metrics) -> APIRouter:
     @routes.get("/readyz", responses=_UNWELL, summary="Whether the monitor can be relied on")
     async def read_readiness() -> Health:
         """503 with every reason why it cannot be relied on now."""
-        reasons = engine.not_ready()
+        reasons = tuple(not_ready())
         if reasons:
             raise Refusal(503, "not_ready", "; ".join(reasons), details=reasons)
         return Health(status="ready")

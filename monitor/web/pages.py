@@ -109,6 +109,7 @@ def router(
     page: IncidentPage,
     *,
     cautions: Callable[[], Sequence[str]],
+    not_ready: Callable[[], Sequence[str]],
 ) -> APIRouter:
     """`/`, `/incidents/{number}` and their style sheet."""
     routes = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
@@ -131,7 +132,7 @@ def router(
             vantages=engine.vantages(),
             incidents=incidents,
             events=events,
-            warnings=(*engine.not_ready(), *trouble),
+            warnings=(*not_ready(), *trouble),
             cautions=cautions(),
         )
 
