@@ -15,12 +15,17 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
+import structlog
+
 from monitor.channels import CHANNELS, ChannelKind, Means
 from monitor.channels.kind import REFRESH_EVERY
+from monitor.channels.sending import answered
 from monitor.clock import Clock
-from monitor.model import Channel, DeliveryError
+from monitor.model import Channel
 from monitor.net.network import Net
 from monitor.store import Store, StoreUnavailable
+
+LOG = structlog.get_logger("monitor.refreshing")
 
 SETTLING = timedelta(minutes=5)
 """How long after its end an alert is still told of: a peer that was away must learn of that."""
@@ -63,14 +68,26 @@ class Refreshing:
         if refresh is None:
             return
         try:
-            since = self._clock.wall() - SETTLING
-            standing = await self._store.standing(channel.name, since)
-            async with asyncio.timeout(self._every):
-                if standing:
-                    await refresh(standing, channel.options, self._means)
-        except (DeliveryError, StoreUnavailable) as error:
-            self.failures[channel.name] = self._net.redactor.text(str(error))
-        except TimeoutError:
-            self.failures[channel.name] = f"no answer within {self._every:g} s"
-        else:
-            self.failures.pop(channel.name, None)
+            standing = await self._store.standing(channel.name, self._clock.wall() - SETTLING)
+        except StoreUnavailable as error:
+            self._note(channel, str(error))
+            return
+        if standing:
+            sending = refresh(standing, channel.options, self._means)
+            answer = await answered(sending, self._every)
+            self._note(channel, None if answer is None else str(answer))
+
+    def _note(self, channel: Channel, error: str | None) -> None:
+        """Keep why a refresh failed, and say so once, as when it works again."""
+        failed = channel.name in self.failures
+        if error is not None:
+            self.failures[channel.name] = self._net.redactor.text(error)
+            if not failed:
+                LOG.warning(
+                    "alerts were not refreshed",
+                    channel=channel.name,
+                    reason=self.failures[channel.name],
+                )
+        elif failed:
+            del self.failures[channel.name]
+            LOG.info("alerts are refreshed again", channel=channel.name)

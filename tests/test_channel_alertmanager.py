@@ -114,7 +114,7 @@ async def test_a_digest_is_an_alert_that_ends_by_itself():
         await send(said(incident(), Action.TELL, at=watch.at, message=words))
     (alert,) = json.loads(peer.requests[0].body)
     assert alert["labels"]["alertname"] == "UptimeNotice"
-    assert alert["endsAt"] == "2030-06-03T01:19:00.000Z"
+    assert alert["endsAt"] == "2030-06-03T01:29:00.000Z"
 
 
 async def test_nothing_that_changes_is_in_the_labels():
@@ -238,6 +238,65 @@ async def test_of_a_conversation_with_two_alerts_each_is_told_as_it_stands(datab
         watch.passes(SETTLING.total_seconds() + 1)
         await refreshing.refresh(channel)
     assert [[name for name, _ in each] for each in told(peer)] == [[f"{incident().id}.2"]]
+
+
+async def test_an_end_that_was_refused_for_good_is_still_the_end(database_url):
+    async with refreshed(database_url) as (store, watch, peer, refreshing, channel):
+        both = owed(watch, Action.TRIGGER, Action.RESOLVE)
+        await store.commit(opening(incident(), *both))
+        await sent(store, watch, both[0])
+        (mine,) = await store.claim(watch.at, lease=timedelta(seconds=60), limit=1)
+        assert await store.mark_failed(mine, error="400", retry_at=None)
+        await refreshing.refresh(channel)
+        watch.passes(SETTLING.total_seconds() + 1)
+        await refreshing.refresh(channel)
+    assert told(peer) == [[(incident().id, "2030-06-03T01:14:00.000Z")]]
+
+
+async def test_of_what_was_never_taken_nothing_is_told(database_url):
+    async with refreshed(database_url) as (store, watch, peer, refreshing, channel):
+        await store.commit(opening(incident(), *owed(watch, Action.TRIGGER)))
+        (mine,) = await store.claim(watch.at, lease=timedelta(seconds=60), limit=1)
+        assert await store.mark_failed(mine, error="400", retry_at=None)
+        await refreshing.refresh(channel)
+    assert told(peer) == []
+
+
+async def test_one_peer_that_fails_is_told_of_while_another_works(database_url):
+    async with (
+        refreshed(database_url) as (store, watch, peer, refreshing, channel),
+        http_server({"/api/v2/alerts": Reply(503)}) as other,
+    ):
+        both = replace(channel, options=AlertmanagerOptions((peer.url(), other.url())))
+        (trigger,) = owed(watch, Action.TRIGGER)
+        await store.commit(opening(incident(), trigger))
+        await sent(store, watch, trigger)
+        await refreshing.refresh(both)
+    assert refreshing.failures == {"am": "the receiver answered 503"}
+    assert len(peer.requests) == 1
+
+
+async def test_a_fault_of_ours_or_a_hanging_peer_ends_nothing(database_url):
+    async with refreshed(database_url, Reply(hang=True)) as (store, watch, _, refreshing, channel):
+        (trigger,) = owed(watch, Action.TRIGGER)
+        await store.commit(opening(incident(), trigger))
+        await sent(store, watch, trigger)
+        refreshing._every = 0.2
+        await refreshing.refresh(channel)
+        assert refreshing.failures == {"am": "no answer within 0.2 s"}
+        await refreshing.refresh(replace(channel, options=None))
+        assert refreshing.failures["am"].startswith("AttributeError")
+
+
+@pytest.mark.parametrize("status", [204, 302])
+async def test_what_alertmanager_would_not_say_is_no_acceptance(status):
+    async with (
+        http_server({"/api/v2/alerts": Reply(status)}) as peer,
+        sender(peer.url()) as (send, _),
+    ):
+        with pytest.raises(DeliveryError) as caught:
+            await send(said(incident()))
+    assert not caught.value.permanent
 
 
 async def test_a_peer_that_fails_is_told_of_and_forgotten_when_it_works(database_url):

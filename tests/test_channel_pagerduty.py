@@ -179,6 +179,23 @@ async def test_a_rate_limit_may_pass_when_the_receiver_says():
     assert list(receiver.states().values()) == [["triggered"]]
 
 
+async def test_what_has_recovered_opens_no_alert_that_a_person_closed_there():
+    back = incident(watch_until=START + timedelta(minutes=10))
+    async with pagerduty() as (receiver, send):
+        await send(notice(incident()))
+        await send(notice(incident(), action=Action.RESOLVE, seq=2))
+        await send(notice(back, action=Action.UPDATE, seq=3))
+    assert list(receiver.states().values()) == [["resolved"]]
+    assert len(receiver.changes) == 1
+
+
+async def test_another_s_page_is_no_acceptance():
+    async with pagerduty(Reply(200, b"<title>Sign in</title>")) as (_, send):
+        with pytest.raises(DeliveryError) as caught:
+            await send(notice(incident()))
+    assert not caught.value.permanent
+
+
 @pytest.mark.parametrize("status", [500, 502, 503])
 async def test_trouble_of_theirs_may_pass(status):
     async with pagerduty(Reply(status)) as (_, send):

@@ -21,6 +21,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 from monitor.channels import http, telling
@@ -32,7 +33,8 @@ from monitor.net.texts import Url
 ENDS_AFTER = timedelta(seconds=4 * REFRESH_EVERY)
 """Three refreshes may be lost."""
 
-TOLD_FOR = timedelta(minutes=5)
+TOLD_FOR = timedelta(minutes=15)
+"""Longer than Alertmanager may wait before it notifies of a group anew."""
 
 Alert = dict[str, Any]
 
@@ -50,22 +52,30 @@ class AlertmanagerOptions:
 
 async def send(notice: Notice, options: AlertmanagerOptions, means: Means) -> Accepted:
     """Say once how an alert stands. Raises `DeliveryError` when no peer took it in."""
-    await _post([_alert(notice, options, means.net.clock.wall())], options, means)
+    refused = await _post([_alert(notice, options, means.net.clock.wall())], options, means)
+    if len(refused) == len(options.urls):
+        raise _all_of(refused)
     return Accepted()
 
 
 async def refresh(notices: Sequence[Notice], options: AlertmanagerOptions, means: Means) -> None:
-    """Say again what stands. Raises `DeliveryError` when no peer took it in."""
+    """Say again what stands. Raises `DeliveryError` when any peer did not take it in."""
     now = means.net.clock.wall()
-    await _post([_alert(notice, options, now) for notice in notices], options, means)
+    refused = await _post([_alert(notice, options, now) for notice in notices], options, means)
+    if refused:
+        raise _all_of(refused)
 
 
-async def _post(alerts: Sequence[Alert], options: AlertmanagerOptions, means: Means) -> None:
+async def _post(
+    alerts: Sequence[Alert], options: AlertmanagerOptions, means: Means
+) -> list[DeliveryError]:
+    """Tell every peer at once; why some did not take it in."""
     peers = [_post_to(url, alerts, options, means) for url in options.urls]
-    refused = [error for error in await asyncio.gather(*peers) if error is not None]
-    if len(refused) < len(options.urls):
-        return
-    raise DeliveryError(
+    return [error for error in await asyncio.gather(*peers) if error is not None]
+
+
+def _all_of(refused: Sequence[DeliveryError]) -> DeliveryError:
+    return DeliveryError(
         "; ".join(str(error) for error in refused),
         permanent=all(error.permanent for error in refused),
         retry_after=max((e.retry_after for e in refused if e.retry_after), default=None),
@@ -84,6 +94,7 @@ async def _post_to(
             timeout=options.timeout,
             headers=_credentials(options),
             said=alerts,
+            only={HTTPStatus.OK},
         )
     except DeliveryError as error:
         return error

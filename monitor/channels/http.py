@@ -1,6 +1,7 @@
 """Asking a receiver over HTTP once, and what its answer means for a notice.
 
-A 2xx accepts. No answer, 408, 429, 5xx and redirects (never followed: what we send goes where it
+A 2xx accepts, or where the caller knows better `only` what it names: a proxy's page is no answer.
+No answer, 408, 429, 5xx and redirects (never followed: what we send goes where it
 was configured to go) may pass, so trying again can help; any other 4xx cannot. Some receivers mean
 something else by a status: `ask` hands those over as they are, where the caller names them.
 """
@@ -36,14 +37,16 @@ async def ask(
     params: Mapping[str, str] | None = None,
     body: bytes | None = None,
     answers: Collection[int] = (),
+    only: Collection[int] = (),
 ) -> httpx.Response:
-    """The answer, where it is a 2xx or of a status in `answers`. Raises `DeliveryError`."""
+    """The answer, where it accepts or is of a status in `answers`. Raises `DeliveryError`."""
     try:
         async with net.client(timeout) as client:
             answer = await client.request(method, url, content=body, headers=headers, params=params)
     except httpx.HTTPError as error:
         raise DeliveryError(str(error) or type(error).__name__) from error
-    if not answer.is_success and answer.status_code not in answers:
+    accepted = answer.status_code in only if only else answer.is_success
+    if not accepted and answer.status_code not in answers:
         raise refusal(answer, net)
     return answer
 
@@ -58,6 +61,7 @@ async def ask_json(
     params: Mapping[str, str] | None = None,
     said: object = None,
     answers: Collection[int] = (),
+    only: Collection[int] = (),
 ) -> httpx.Response:
     """As `ask`, saying `said` as JSON (None: no body) and asking for JSON."""
     body = None if said is None else json.dumps(said, separators=(",", ":")).encode()
@@ -73,6 +77,7 @@ async def ask_json(
         params=params,
         body=body,
         answers=answers,
+        only=only,
     )
 
 

@@ -1,7 +1,8 @@
 """PagerDuty by its Events API v2: an alert is triggered, acknowledged and resolved under one key.
 
     trigger      `trigger`: opens an alert under the notice's `dedup_key`
-    update       `trigger` under the same key: shown in the alert, wakes nobody
+    update       `trigger` under the same key: shown in the alert, wakes nobody; of what has
+                 recovered a change event, for a person may have closed the alert there
     acknowledge  `acknowledge`
     resolve      `resolve`; of a key that has no open alert it does nothing
     tell         a change event, which is shown beside the service's alerts and wakes nobody
@@ -16,6 +17,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from monitor.channels import http, telling
@@ -52,7 +54,7 @@ class PagerDutyOptions:
 async def send(notice: Notice, options: PagerDutyOptions, means: Means) -> Accepted:
     """Send one event. Raises `DeliveryError`."""
     at = means.net.clock.wall()
-    tell = notice.action is Action.TELL
+    tell = _wakes_nobody(notice)
     event = _change(notice, means, at) if tell else _alert(notice, means, at)
     event["routing_key"] = options.routing_key.reveal()
     answer = await http.ask_json(
@@ -61,8 +63,16 @@ async def send(notice: Notice, options: PagerDutyOptions, means: Means) -> Accep
         _changes_url(options.url) if tell else options.url,
         timeout=options.timeout,
         said=_fitting(event),
+        only={HTTPStatus.ACCEPTED},
     )
     return Accepted(http.name_in(http.json_object(answer).get("dedup_key")))
+
+
+def _wakes_nobody(notice: Notice) -> bool:
+    """Whether it must not open an alert where there is none."""
+    incident = notice.tells_of
+    recovered = incident is not None and incident.watch_until is not None
+    return notice.action is Action.TELL or (notice.action is Action.UPDATE and recovered)
 
 
 def _changes_url(url: str) -> str:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 
-from monitor.model import Accepted, Action, Notice, NoticeState
+from monitor.model import Accepted, Action, IncidentState, Notice, NoticeState
 from monitor.store.rows import NOTICES
 from monitor.store.spool import Sent
-from monitor.store.tables import NOTICE
+from monitor.store.tables import INCIDENT, NOTICE
 
 UNSENT = (NoticeState.PENDING.value, NoticeState.SENDING.value)
 
@@ -106,20 +106,41 @@ def reference(connection: Connection, notice: Notice) -> Accepted | None:
 
 
 def standing(connection: Connection, channel: str, since: datetime) -> list[Notice]:
-    """The last notice sent of each of a channel's alerts that is open, or has ended since."""
-    columns = (NOTICE.c.id, NOTICE.c.key, NOTICE.c.action, NOTICE.c.seq, NOTICE.c.sent_at)
-    sent = (NOTICE.c.channel == channel, NOTICE.c.state == NoticeState.SENT.value)
-    alerts = NOTICE.c.action != Action.TELL.value
-    last = {}
-    for row in connection.execute(select(*columns).where(*sent, alerts).order_by(NOTICE.c.seq)):
-        last[row.key.removesuffix(f":{channel}:{row.action}:{row.seq}")] = row
-    open_or_fresh = [
+    """The last notice of each of a channel's alerts that is open, or has ended since.
+
+    Of an alert nothing of which was sent there is none. What was refused for good counts for what
+    it says: an end that the receiver did not take is still the end.
+    """
+    columns = (NOTICE.c.id, NOTICE.c.key, NOTICE.c.action, NOTICE.c.seq, NOTICE.c.state)
+    told = (
+        NOTICE.c.channel == channel,
+        NOTICE.c.state.in_((NoticeState.SENT.value, NoticeState.DEAD.value)),
+        NOTICE.c.action != Action.TELL.value,
+        NOTICE.c.created_at >= _first_of_the_open(connection, since),
+    )
+    times = func.coalesce(NOTICE.c.sent_at, NOTICE.c.created_at).label("at")
+    last, sent = {}, set()
+    for row in connection.execute(select(*columns, times).where(*told).order_by(NOTICE.c.seq)):
+        alert = row.key.removesuffix(f":{channel}:{row.action}:{row.seq}")
+        last[alert] = row
+        if row.state == NoticeState.SENT.value:
+            sent.add(alert)
+    standing = [
         row.id
-        for row in last.values()
-        if row.action != Action.RESOLVE.value or row.sent_at >= since
+        for alert, row in last.items()
+        if alert in sent and (row.action != Action.RESOLVE.value or row.at >= since)
     ]
-    chosen = select(NOTICE).where(NOTICE.c.id.in_(open_or_fresh)).order_by(NOTICE.c.id)
+    chosen = select(NOTICE).where(NOTICE.c.id.in_(standing)).order_by(NOTICE.c.id)
     return [NOTICES.noun(row) for row in connection.execute(chosen)]
+
+
+def _first_of_the_open(connection: Connection, since: datetime) -> datetime:
+    """From when on notices of what is open, or has ended since, may have been made."""
+    is_open = INCIDENT.c.state != IncidentState.RESOLVED.value
+    first = connection.execute(select(func.min(INCIDENT.c.reported_at)).where(is_open)).scalar()
+    ended = INCIDENT.c.resolved_at >= since
+    other = connection.execute(select(func.min(INCIDENT.c.reported_at)).where(ended)).scalar()
+    return min(at for at in (first, other, since) if at is not None)
 
 
 def mark_failed(
