@@ -142,18 +142,24 @@ class Store:
 
     # ----------------------------------------------------------------- incidents and outages
 
-    async def commit(self, change: Change) -> None:
+    async def commit(self, change: Change, *, wanted: Callable[[], bool] = lambda: True) -> None:
         """Write all of `change` in one transaction, or none of it.
 
         StaleChange when its incident is not at `was_version`, or part of it is there already;
         DuplicateIncident when its subject has another open incident. Repeating the last change of
-        an incident does nothing: a retry after an unclear end is safe.
+        an incident does nothing: a retry after an unclear end is safe. A commit that hung until it
+        is no longer `wanted` is undone, with StoreUnavailable.
         """
-        await self._in_writer(self._commit, change)
+        await self._in_writer(self._commit, change, wanted)
 
-    def _commit(self, writer: _Writer, change: Change) -> None:
+    def _commit(self, writer: _Writer, change: Change, wanted: Callable[[], bool]) -> None:
+        def unless_called_off(connection: Connection) -> None:
+            writes.commit(connection, change)
+            if not wanted():
+                raise unavailable(self._place, "it took too long, and the change was called off")
+
         try:
-            self._fenced(writer, writes.commit, change)
+            self._fenced(writer, unless_called_off)
         except IntegrityError as refused:
             self._fenced(writer, writes.explain, change, refused)
 
