@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from monitor import __version__
-from monitor.cli import ask, explaining, probing, reporting, showing
+from monitor.cli import ask, explaining, keeping, probing, reporting, showing
 from monitor.clock import real_clock
 from monitor.config import Config, ConfigError, load
 from monitor.explaining import Mistaken
@@ -378,6 +378,10 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
     else:
         OUT.print(replaying.text(replayed), markup=False)
     raise typer.Exit(NOT_WELL if replayed.differs() else FINE)
+
+
+for keep in (keeping.notices,):
+    app.command()(keep)
 
 
 # --------------------------------------------------------------------------- common ways out

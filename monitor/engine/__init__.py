@@ -62,7 +62,7 @@ from monitor.model import (
     VantageState,
 )
 from monitor.probes import Ask
-from monitor.store import Store
+from monitor.store import Redriven, Store
 
 ProbeCell = Callable[[Cell, Ask], Awaitable[Result]]
 """Asks one cell once; returns a Result whatever happens."""
@@ -374,6 +374,21 @@ class Engine:
         *_, last = [self._writing.change(change) for change in changes]
         await asyncio.shield(last)
         return incident
+
+    async def redrive(self, by: str, *, channel: str | None, number: int | None) -> Redriven:
+        """Have dead notices sent again, as `Store.redrive` says."""
+        redriven = await self._store.redrive(self._clock.wall(), by, channel=channel, number=number)
+        open_ids = {incident.id for incident in self._mind.open.values()}
+        for event in redriven.events:
+            if event.incident_id in open_ids:
+                judge.note(self._mind, event)
+        self._wake_delivery()
+        return redriven
+
+    async def resume_outbox(self) -> None:
+        """Let a paused outbox go on."""
+        await self._store.resume_outbox()
+        self._wake_delivery()
 
     async def report(self, account: Account) -> Report:
         """Take in a customer's account; returns once it is committed.

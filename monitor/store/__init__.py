@@ -30,15 +30,19 @@ from monitor.store.errors import (
     StoreTooNew,
     StoreUnavailable,
 )
+from monitor.store.owing import NOT_SENT, OwedNotice, Redriven
 from monitor.store.reads import IncidentRecord, OutboxFigures, Period
 from monitor.store.spool import Sent, Spool
 from monitor.store.store import Store, open_reader, open_store
 
 __all__ = [
+    "NOT_SENT",
     "DuplicateIncident",
     "IncidentRecord",
     "OutboxFigures",
+    "OwedNotice",
     "Period",
+    "Redriven",
     "Sent",
     "Spool",
     "StaleChange",

@@ -2,7 +2,8 @@
 
 A notice is `pending` until a claim makes it `sending` under a lease; it ends `sent` or `dead`, or
 goes back to `pending` for another attempt. Each claim counts as an attempt, so (notice, attempts)
-names one lease: a mark made under a lease that somebody else has taken over changes no row.
+names one lease: a mark made under a lease that somebody else has taken over changes no row. While
+the outbox is paused, as that of a restored database is, nothing is given out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, upd
 from monitor.model import Accepted, Action, Notice, NoticeState
 from monitor.store.rows import NOTICES
 from monitor.store.spool import Sent
-from monitor.store.tables import NOTICE
+from monitor.store.tables import INSTANCE, NOTICE
 
 UNSENT = (NoticeState.PENDING.value, NoticeState.SENDING.value)
 
@@ -34,7 +35,9 @@ def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -
         earlier.c.state.in_(UNSENT),
     )
     first = (
-        select(NOTICE.c.id).where(_free(now), ~waits).order_by(NOTICE.c.due_at, NOTICE.c.id)
+        select(NOTICE.c.id)
+        .where(_free(now), ~waits, ~_paused())
+        .order_by(NOTICE.c.due_at, NOTICE.c.id)
     ).limit(limit)
     # `_free` is asked again by the update itself: on PostgreSQL the row may have moved since.
     rows = connection.execute(
@@ -55,6 +58,10 @@ def _free(now: datetime) -> ColumnElement[bool]:
         and_(NOTICE.c.state == NoticeState.PENDING.value, NOTICE.c.due_at <= now),
         and_(NOTICE.c.state == NoticeState.SENDING.value, NOTICE.c.lease_until <= now),
     )
+
+
+def _paused() -> ColumnElement[bool]:
+    return exists().where(INSTANCE.c.paused_since.is_not(None))
 
 
 def _ours(notice: Notice) -> ColumnElement[bool]:
@@ -100,9 +107,12 @@ def reference(connection: Connection, notice: Notice) -> Accepted | None:
 
 
 def standing(connection: Connection, channel: str, since: datetime) -> list[Notice]:
-    """The last notice sent of each of a channel's alerts that is open, or has ended since."""
+    """The last notice sent of each of a channel's alerts that is open, or has ended since.
+
+    None while the outbox is paused: whether they still stand is for a person to say first.
+    """
     columns = (NOTICE.c.id, NOTICE.c.key, NOTICE.c.action, NOTICE.c.seq, NOTICE.c.sent_at)
-    sent = (NOTICE.c.channel == channel, NOTICE.c.state == NoticeState.SENT.value)
+    sent = (NOTICE.c.channel == channel, NOTICE.c.state == NoticeState.SENT.value, ~_paused())
     alerts = NOTICE.c.action != Action.TELL.value
     last = {}
     for row in connection.execute(select(*columns).where(*sent, alerts).order_by(NOTICE.c.seq)):

@@ -24,15 +24,17 @@ from monitor.model import (
     Incident,
     IncidentState,
     Notice,
+    NoticeState,
     Outage,
     Outcome,
     Report,
     Result,
     TimelineEvent,
 )
-from monitor.store import lock, outbox, reads, writes
+from monitor.store import lock, outbox, owing, reads, writes
 from monitor.store.errors import StoreError, StoreHeld, StoreUnavailable
 from monitor.store.migrate import migrate, require_current
+from monitor.store.owing import OwedNotice, Redriven
 from monitor.store.place import (
     READERS,
     Place,
@@ -394,6 +396,28 @@ class Store:
     async def outbox(self) -> OutboxFigures:
         """How the outbox stands."""
         return await self._read(reads.outbox)
+
+    async def notices(self, states: Collection[NoticeState], limit: int) -> list[OwedNotice]:
+        """Up to `limit` notices in these states, those due longest first."""
+        return await self._read(owing.owed, states, limit)
+
+    async def redrive(
+        self, now: datetime, by: str, *, channel: str | None, number: int | None
+    ) -> Redriven:
+        """Make dead notices pending in a person's name, and say so on their incidents' timelines.
+
+        Those of a channel and of an incident's conversation; None: of all. StaleChange when one
+        of them moved meanwhile.
+        """
+        return await self._write(owing.redrive, now, by, channel, number)
+
+    async def paused_since(self) -> datetime | None:
+        """Since when the outbox is paused; None while it is not."""
+        return await self._read(owing.paused_since)
+
+    async def resume_outbox(self) -> None:
+        """Let a paused outbox go on."""
+        await self._write(owing.resume)
 
     # ----------------------------------------------------------------- the store itself
 

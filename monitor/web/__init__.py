@@ -5,7 +5,8 @@ the store, `explain.py` says why a decision is what it is; `pages.py` draws what
 `reports.py` is what customers see, `intake.py` decides whose report is taken, within `limits.py`;
 `heartbeats.py` takes the calls of those who should call; `answers.py` says how every answer is
 protected and how a refusal looks, `authority.py` who may act. Present states come from the engine,
-incidents from the store; nothing here changes anything but through the engine.
+incidents and what the outbox owes (`notices.py`) from the store; nothing here changes anything but
+through the engine.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from monitor.model import Channel, Estate, ReportSettings
 from monitor.net.secret import Secret
 from monitor.policy import PolicySettings
 from monitor.store import Store
-from monitor.web import answers, api, explain, health, heartbeats, pages
+from monitor.web import answers, api, explain, health, heartbeats, notices, pages
 from monitor.web import reports as customers
 from monitor.web.intake import Intake
 
@@ -90,6 +91,7 @@ def create_app(
         )
     )
     app.include_router(heartbeats.router(hearing, estate, clock, api_token=api_token))
+    app.include_router(notices.router(engine, store, api_token=api_token))
     app.include_router(pages.router(engine, store, clock, estate=estate, cautions=cautions))
     intake = Intake(
         engine,
