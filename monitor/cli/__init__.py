@@ -380,7 +380,7 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
     raise typer.Exit(NOT_WELL if replayed.differs() else FINE)
 
 
-for keep in (keeping.notices,):
+for keep in (keeping.notices, keeping.backup, keeping.restore):
     app.command()(keep)
 
 

@@ -130,14 +130,16 @@ def redrive(
         raise Refused(str(error)) from None
 
 
-def resume(config: Config) -> None:
+def resume(config: Config) -> Mapping[str, Any]:
     """Let a paused outbox go on: through the API, or in the store. Raises `Refused`."""
-    if _posted(config, "/api/v1/notices/resume", {}, "paused_since") is not None:
-        return
+    sent = _posted(config, "/api/v1/notices/resume", {}, "paused_since")
+    if sent is not None:
+        return sent
     try:
         asyncio.run(resume_without_daemon(config, real_clock()))
     except StoreError as error:
         raise Refused(str(error)) from None
+    return {"paused_since": None}
 
 
 def _moved(

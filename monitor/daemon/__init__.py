@@ -344,6 +344,7 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         recorder=recorder,
         watched_until=min(store.seen_at, now.at),
         emergency=emergency,
+        paused_since=await _pause(store),
     )
     scheduler = AsyncIOScheduler(timezone="UTC")
     loop = asyncio.get_running_loop()
@@ -381,6 +382,15 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
     return _Parts(
         engine, delivery, schedule, scheduler, resumed, watch, hearing, refreshing, emergency
     )
+
+
+async def _pause(store: Store) -> datetime | None:
+    """Since when the outbox is paused, which is said loudly: nobody is told of anything."""
+    since = await store.paused_since()
+    if since is not None:
+        remedy = "monitor restore --confirm"
+        LOG.error("the outbox is paused: nothing is sent", since=str(since), remedy=remedy)
+    return since
 
 
 def _compare_daily(scheduler: AsyncIOScheduler, watch: CalendarWatch, clock: Clock) -> None:
@@ -478,6 +488,7 @@ async def _watch(
             continue
         oldest = 0.0 if figures.oldest_due is None else (now - figures.oldest_due).total_seconds()
         metrics.outbox(figures.pending, figures.dead, max(0.0, oldest))
+        metrics.outbox_paused(paused=parts.engine.paused_since is not None)
 
 
 def _told_trouble(engine: Engine, *, was_troubled: bool) -> bool:

@@ -91,13 +91,15 @@ class Engine:
         committed: Callable[[], None],
         recorder: Recorder | None = None,
         watched_until: datetime | None = None,
+        paused_since: datetime | None = None,
         emergency: Emergency | None = None,
     ) -> None:
         """`probes` by kind; `committed` is called after every commit that owes notices.
 
         A `recorder` is given every result, and is closed by `finish`. `watched_until` is when an
         earlier process saw last: a maintenance window that was open then and is over now closes
-        on the first tick. `emergency` takes the changes that the store does not.
+        on the first tick. `emergency` takes the changes that the store does not. `paused_since` is
+        since when the outbox is paused, None when it is not.
         """
         self._mind = mind
         self._recorder = recorder
@@ -114,6 +116,7 @@ class Engine:
         self._group: asyncio.TaskGroup | None = None
         self._stall = StallWatch(clock.monotonic, metrics.stall)
         self._store = store
+        self.paused_since = paused_since
         self._marked: dict[tuple[str, str], tuple[Report, asyncio.Future[None]]] = {}
         self._writing = Writing(
             store,
@@ -325,6 +328,12 @@ class Engine:
         trouble = self.store_trouble()
         if trouble is not None:
             reasons.append(f"the store cannot be written: {trouble}")
+        if self.paused_since is not None:
+            since = f"{self.paused_since:%Y-%m-%d %H:%M:%SZ}"
+            reasons.append(
+                f"nothing is sent: the outbox is paused since {since}, for the store was restored; "
+                "`monitor restore --confirm` lists what it owes and lets it go on"
+            )
         stalled = self.stalled()
         return (*reasons, stalled) if stalled else tuple(reasons)
 
@@ -388,6 +397,7 @@ class Engine:
     async def resume_outbox(self) -> None:
         """Let a paused outbox go on."""
         await self._store.resume_outbox()
+        self.paused_since = None
         self._wake_delivery()
 
     async def report(self, account: Account) -> Report:

@@ -116,7 +116,9 @@ def standing(connection: Connection, channel: str, since: datetime) -> list[Noti
     alerts = NOTICE.c.action != Action.TELL.value
     last = {}
     for row in connection.execute(select(*columns).where(*sent, alerts).order_by(NOTICE.c.seq)):
-        last[row.key.removesuffix(f":{channel}:{row.action}:{row.seq}")] = row
+        # The instance before it may have been renamed, as a restored one is; the alert is not.
+        alert = row.key.removesuffix(f":{channel}:{row.action}:{row.seq}").partition(":")[2]
+        last[alert] = row
     open_or_fresh = [
         row.id
         for row in last.values()

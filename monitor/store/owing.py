@@ -62,6 +62,14 @@ def owed(
     return [OwedNotice(row.number, NOTICES.noun(row)) for row in connection.execute(statement)]
 
 
+def names(connection: Connection, incident_ids: Collection[str]) -> dict[str, str]:
+    """By incident, the instance under whose name its first alert was made, where one was."""
+    of_them = select(NOTICE).where(NOTICE.c.incident_id.in_(incident_ids))
+    latest_first = connection.execute(of_them.order_by(NOTICE.c.seq.desc()))
+    alerts = ((row.incident_id, NOTICES.noun(row).dedup_key) for row in latest_first)
+    return {incident_id: key.partition(":")[0] for incident_id, key in alerts}
+
+
 def redrive(
     connection: Connection, now: datetime, by: str, channel: str | None, number: int | None
 ) -> Redriven:

@@ -222,6 +222,10 @@ class Store:
         """The highest seq of the incident's notices over all channels, 0 when it has none."""
         return await self._read(reads.last_seq, incident_id)
 
+    async def names(self, incident_ids: Collection[str]) -> dict[str, str]:
+        """By incident, the instance under whose name its first alert was made, where one was."""
+        return await self._read(owing.names, incident_ids)
+
     async def triggers(self, incident_ids: Collection[str]) -> list[Notice]:
         """The triggers of the conversations of these incidents, in the order they were owed."""
         return await self._read(reads.triggers, incident_ids)
