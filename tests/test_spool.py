@@ -10,6 +10,7 @@ from collections import Counter
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -182,10 +183,11 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder, *answers):
+async def world(folder, *answers, url=None):
     watch = Watch()
     net = network(watch)
-    store = await open_store(f"sqlite:///{folder}/m.db", clock=watch.clock, holder="test")
+    url = url or f"sqlite:///{folder}/m.db"
+    store = await open_store(url, clock=watch.clock, holder="test")
     async with webhook_receiver(SECRET, lambda: watch.at, *answers) as receiver:
         made = World(folder, store, receiver, net, watch)
         async with made.running():
@@ -203,6 +205,55 @@ async def locked(folder):
         yield
     finally:
         other.close()
+
+
+@asynccontextmanager
+async def removed(folder):
+    """The file of the database is gone."""
+    path = folder / "m.db"
+    path.rename(folder / "elsewhere")
+    try:
+        yield
+    finally:
+        (folder / "elsewhere").rename(path)
+
+
+@asynccontextmanager
+async def refusing(url):
+    """The server ends every connection to a database, and lets nobody in."""
+    server, _, name = url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+            [name],
+        )
+        try:
+            yield
+        finally:
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+async def one_page_while(trouble, made):
+    """A page goes out while there is trouble, and is not sent again once it is over."""
+    async with trouble:
+        made.writing.change(opened())
+        await made.is_spooled()
+        await made.receiver.received(1)
+    await until(lambda: made.writing.idle)
+    await made.stands(NoticeState.SENT)
+    await until(lambda: made.spool.read().changes == ())
+    return list(made.keys().values())
+
+
+async def test_a_page_goes_out_while_the_file_is_gone_and_once(tmp_path):
+    async with world(tmp_path) as made:
+        assert await one_page_while(removed(tmp_path), made) == [1]
+
+
+async def test_a_page_goes_out_while_the_server_refuses_and_once(tmp_path, postgresql_url):
+    async with world(tmp_path, url=postgresql_url) as made:
+        assert await one_page_while(refusing(postgresql_url), made) == [1]
 
 
 async def test_a_page_goes_out_while_the_database_is_locked_and_once(tmp_path):
