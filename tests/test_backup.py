@@ -33,6 +33,7 @@ from monitor.store import (
     copies,
     look_into,
     put_in_place,
+    snapshot,
 )
 from monitor.store.copies import before_path
 from monitor.store.migrate import migrate
@@ -107,7 +108,7 @@ class TestBackingUp:
         self, sqlite_url, backup, monkeypatch
     ):
         """The copy is made page by page; between any two pages a transaction is committed."""
-        monkeypatch.setattr(copies, "PAGES", 1)
+        monkeypatch.setattr(snapshot, "PAGES", 1)
         async with opened(sqlite_url) as store:
             await store.record([result() for _ in range(300)])
             copying_it = asyncio.create_task(asyncio.to_thread(back_up, sqlite_url, backup))
@@ -132,13 +133,13 @@ class TestBackingUp:
 
     async def test_a_file_that_came_meanwhile_is_left_alone(self, sqlite_url, backup, monkeypatch):
         await used(sqlite_url, 1)
-        copy = copies._copy
+        copy = copies.copy_snapshot
 
         def copied(path, draft):
             backup.write_text("precious")
             return copy(path, draft)
 
-        monkeypatch.setattr(copies, "_copy", copied)
+        monkeypatch.setattr(copies, "copy_snapshot", copied)
         with pytest.raises(StoreUnavailable, match="it is there already"):
             back_up(sqlite_url, backup)
         assert files(backup.parent) == {"backup.db": b"precious"}

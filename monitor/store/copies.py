@@ -1,10 +1,8 @@
 """Copies of a SQLite store: a backup beside whoever writes, and a restored store in its place.
 
 Theory of operation
-- A copy is made of one snapshot, which a read transaction holds from the first page to the last;
-  so whoever writes meanwhile neither waits nor makes it begin again. It is read through, its
-  foreign keys are checked and its rows counted against the snapshot's. Only then is it synced and
-  given its name, and never over a file that is there.
+- A backup is a checked copy of one snapshot (`snapshot.py`). Only once it has been checked is it
+  synced and given its name, and never over a file that is there.
 - A restored store is prepared as a draft beside the one in use: copied, checked, migrated. Then
   it gets a new name for its instance, because what was sent after the backup is not in it: under
   the old name its new notices would have keys that receivers have seen, and be taken for
@@ -33,10 +31,8 @@ from monitor.store.errors import StoreUnavailable
 from monitor.store.migrate import migrate
 from monitor.store.owing import OwedNotice
 from monitor.store.place import Place, make_room, place_of, reading, speaking, sync, writing
+from monitor.store.snapshot import copy_snapshot
 from monitor.store.tables import INSTANCE
-
-PAGES = 1000
-"""Pages copied at a time, between which others get the disk."""
 
 _UNSENT = owing.NOT_SENT[:2]
 
@@ -81,11 +77,11 @@ def back_up(url: str, to: Path) -> Copied:
             raise _taken(to)
         draft = to.with_name(f"{to.name}.draft")
         try:
-            copied = _copy(_file(place), draft)
+            rows = copy_snapshot(_file(place), draft)
             _name(draft, to)
         finally:
             draft.unlink(missing_ok=True)
-        return Copied(to, copied.size, copied.rows)
+        return Copied(to, to.stat().st_size, rows)
 
 
 def look_into(url: str, backup: Path) -> Held:
@@ -175,34 +171,6 @@ def _name(draft: Path, to: Path) -> None:
     sync(to.parent)
 
 
-def _copy(path: Path, draft: Path) -> Copied:
-    """Copy one snapshot of a database to `draft`, and check the copy against it."""
-    draft.unlink(missing_ok=True)
-    original = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
-    with closing(original) as source, closing(sqlite3.connect(draft)) as target:
-        source.execute("BEGIN")
-        rows = _rows(source)
-        source.backup(target, pages=PAGES)
-        target.execute("PRAGMA journal_mode=DELETE")
-        _check(draft, target, rows)
-    return Copied(draft, draft.stat().st_size, rows)
-
-
-def _check(draft: Path, copy: sqlite3.Connection, rows: dict[str, int]) -> None:
-    (verdict,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
-    if verdict != "ok":
-        raise StoreUnavailable(str(draft), f"the copy is damaged: {verdict}", "use another backup")
-    if copy.execute("PRAGMA foreign_key_check").fetchone() or _rows(copy) != rows:
-        raise StoreUnavailable(str(draft), "the copy lacks rows", "use another backup")
-
-
-def _rows(connection: sqlite3.Connection) -> dict[str, int]:
-    named = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-    names = [name for (name,) in connection.execute(named)]
-    counted = "SELECT count(*) FROM "
-    return {name: connection.execute(f'{counted}"{name}"').fetchone()[0] for name in names}
-
-
 def _prepared(place: Place, backup: Path, opened: ExitStack) -> Place:
     """A checked and migrated draft of a backup beside the store; gone when `opened` closes."""
     path = _file(place)
@@ -212,7 +180,7 @@ def _prepared(place: Place, backup: Path, opened: ExitStack) -> Place:
     make_room(place)
     opened.callback(_remove_all, draft)
     with speaking(Place(place.url, backup)):
-        if "instance" not in _copy(backup.absolute(), draft).rows:
+        if "instance" not in copy_snapshot(backup.absolute(), draft):
             raise StoreUnavailable(str(backup), "it is no store of a monitor", "name a backup")
         made = Place(place.url, draft)
         migrate(made)
