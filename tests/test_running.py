@@ -15,6 +15,7 @@ import pytest_asyncio
 from monitor.demo.client import EstateProcess
 from monitor.demo.places import Ports
 from monitor.net.secret import Secret
+from monitor.store import Spool
 from tests.http_server import Reply
 from tests.kills import killed_often
 from tests.receivers.webhook import HANG, webhook_receiver
@@ -78,6 +79,12 @@ def turning_point(database):
     sent = [at - 1e6 * took(json_of(body)) for outcome, at, body in rows if outcome == "pass"]
     failed = [at for outcome, at, _ in rows if outcome == "fail" and at > max(sent)]
     return instant(max(sent)), instant(min(failed)) if failed else None
+
+
+def sent_key(spool, notice_id):
+    """The key of a notice in the spool."""
+    parts = [part for change in spool.read().changes for part in change.parts()]
+    return next(each.key for part in parts for each in part.notices if each.id == notice_id)
 
 
 def took(body):
@@ -255,6 +262,34 @@ class TestEnding:
             began = {end: datetime.fromisoformat(at) for end, at in incident["began"].items()}
             assert abs(began["after"] - last_pass) < A_MOMENT
             assert began["after"] <= fault.at <= began["before"]
+
+    async def test_while_the_store_is_locked_the_page_goes_out_and_a_kill_repeats_nothing(
+        self, estate, pager, tmp_path
+    ):
+        path, url = write_config(tmp_path, estate.ports, pager.url)
+        spool = Spool(tmp_path / "monitor.db.spool")
+        async with monitor(path, url) as running:
+            await running.until_ready()
+            with locked(tmp_path / "monitor.db"):
+                estate.client.switch_on("refuse", service="crm")
+
+                async def marked():
+                    return {sent_key(spool, id_) for id_ in spool.read().sent}
+
+                keys = await running.until("the page is marked in the spool", marked)
+                await running.ends(signal.SIGKILL)
+        (page,) = pager.arrivals
+        assert keys == {page.key}
+        assert execute(f"sqlite:///{tmp_path}/monitor.db", "SELECT * FROM incident") == []
+        async with monitor(path, url) as running:
+            incident = await running.until_incident(**CRITICAL)
+            assert incident["id"] == page.document["incident"]["id"]
+            estate.client.heal()
+            await running.until_incident(**CRITICAL, state="resolved")
+            actions = [each.action for each in await pager.received(3)]
+            assert actions == ["trigger", "update", "resolve"]
+            assert len(await running.incidents()) == 1
+            assert spool.read().changes == ()
 
     async def test_a_second_monitor_on_the_same_store_is_refused_by_name(
         self, estate, pager, tmp_path

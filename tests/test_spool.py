@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import resource
 import sqlite3
+import threading
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from monitor.channels.webhook import WebhookOptions
 from monitor.delivery import Delivery
+from monitor.engine import writing as writing_module
 from monitor.engine.emergency import SPOOL_AFTER, Emergency, replay
 from monitor.engine.writing import Writing
 from monitor.model import (
@@ -27,7 +30,8 @@ from monitor.model import (
     Role,
     TimelineEvent,
 )
-from monitor.store import Sent, Spool, open_store
+from monitor.store import Sent, Spool, open_store, writes
+from monitor.store.spool import _line
 from tests.http_server import Reply
 from tests.outbox_fixtures import SECRET, START, Watch, incident, network, notice, until
 from tests.receivers.webhook import HANG, webhook_receiver
@@ -179,10 +183,11 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder, *answers):
+async def world(folder, *answers, url=None):
     watch = Watch()
     net = network(watch)
-    store = await open_store(f"sqlite:///{folder}/m.db", clock=watch.clock, holder="test")
+    url = url or f"sqlite:///{folder}/m.db"
+    store = await open_store(url, clock=watch.clock, holder="test")
     async with webhook_receiver(SECRET, lambda: watch.at, *answers) as receiver:
         made = World(folder, store, receiver, net, watch)
         async with made.running():
@@ -200,6 +205,55 @@ async def locked(folder):
         yield
     finally:
         other.close()
+
+
+@asynccontextmanager
+async def removed(folder):
+    """The file of the database is gone."""
+    path = folder / "m.db"
+    path.rename(folder / "elsewhere")
+    try:
+        yield
+    finally:
+        (folder / "elsewhere").rename(path)
+
+
+@asynccontextmanager
+async def refusing(url):
+    """The server ends every connection to a database, and lets nobody in."""
+    server, _, name = url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+            [name],
+        )
+        try:
+            yield
+        finally:
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+async def one_page_while(trouble, made):
+    """A page goes out while there is trouble, and is not sent again once it is over."""
+    async with trouble:
+        made.writing.change(opened())
+        await made.is_spooled()
+        await made.receiver.received(1)
+    await until(lambda: made.writing.idle)
+    await made.stands(NoticeState.SENT)
+    await until(lambda: made.spool.read().changes == ())
+    return list(made.keys().values())
+
+
+async def test_a_page_goes_out_while_the_file_is_gone_and_once(tmp_path):
+    async with world(tmp_path) as made:
+        assert await one_page_while(removed(tmp_path), made) == [1]
+
+
+async def test_a_page_goes_out_while_the_server_refuses_and_once(tmp_path, postgresql_url):
+    async with world(tmp_path, url=postgresql_url) as made:
+        assert await one_page_while(refusing(postgresql_url), made) == [1]
 
 
 async def test_a_page_goes_out_while_the_database_is_locked_and_once(tmp_path):
@@ -225,6 +279,35 @@ async def test_a_lock_that_passes_spools_nothing(tmp_path):
         await until(lambda: made.writing.idle)
         assert not made.spool.path.exists()
         await made.receiver.received(1)
+
+
+async def test_a_page_goes_out_while_a_commit_hangs_and_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing_module, "SPOOL_AFTER", 0.05)
+    goes_on = threading.Event()
+
+    def hangs(connection, change):
+        assert goes_on.wait(20)
+        return commit(connection, change)
+
+    commit = writes.commit
+    async with world(tmp_path) as made:
+        monkeypatch.setattr(writes, "commit", hangs)
+        written = made.writing.change(opened())
+        (page,) = await made.receiver.received(1)
+        await written
+        goes_on.set()
+        await until(lambda: made.writing.idle)
+        await made.stands(NoticeState.SENT)
+        await until(lambda: made.spool.read().changes == ())
+    assert made.keys() == {page.key: 1}
+
+
+async def test_who_waits_for_a_change_waits_no_longer_once_it_is_spooled(tmp_path):
+    async with world(tmp_path) as made, locked(tmp_path):
+        written = made.writing.change(opened())
+        await made.is_spooled()
+        async with asyncio.timeout(10):
+            await written
 
 
 async def test_an_alert_is_told_in_order_and_its_end_too(tmp_path):
@@ -374,6 +457,14 @@ async def test_where_no_store_opens_what_is_spooled_is_told_once(tmp_path):
     await net.aclose()
     (sent,) = spool.read().sent.values()
     assert sent.accepted.remote_id == "remote-1"
+
+
+async def test_a_line_of_another_release_is_kept_aside_and_holds_up_nobody(tmp_path):
+    strange = _line({"change": {"incident": {"colour": "red"}}})
+    (tmp_path / "m.db.spool").write_bytes(strange + b"0badc0de {")
+    record = await replayed(tmp_path, opened())
+    assert record.incident.number == 1
+    assert (tmp_path / "m.db.spool.refused").read_bytes() == strange + b"0badc0de {\n"
 
 
 def test_the_spool_is_readable_by_its_owner_only(tmp_path):

@@ -654,6 +654,9 @@ async def test_the_schema_describes_every_answer_and_the_token(web):
         "/api/v1/reports",
         "/api/v1/reports/{reference}",
         "/api/v1/heartbeats/{name}",
+        "/api/v1/notices",
+        "/api/v1/notices/redrive",
+        "/api/v1/notices/resume",
     }
     figures = schema["paths"]["/api/v1/figures"]["get"]
     assert {"200", "401", "403", "422"} <= figures["responses"].keys()

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from monitor import __version__
-from monitor.cli import acting, ask, explaining, probing, reporting, showing
+from monitor.cli import acting, ask, explaining, keeping, probing, reporting, showing
 from monitor.cli.common import (
     DEFAULT_CONFIG,
     ERR,
@@ -372,3 +372,7 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
     else:
         OUT.print(replaying.text(replayed), markup=False)
     raise typer.Exit(NOT_WELL if replayed.differs() else FINE)
+
+
+for keep in (keeping.notices, keeping.backup, keeping.restore):
+    app.command()(keep)

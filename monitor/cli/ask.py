@@ -15,13 +15,16 @@ from monitor.daemon.alone import (
     acknowledge_without_daemon,
     end_silence_without_daemon,
     note_without_daemon,
+    redrive_without_daemon,
     resolve_without_daemon,
+    resume_without_daemon,
     silence_without_daemon,
 )
 from monitor.figures import Month, reach_of
-from monitor.model import Incident, IncidentState
+from monitor.model import Incident, IncidentState, NoticeState
 from monitor.store import StoreError, open_reader
 from monitor.web.figures import stored_figures
+from monitor.web.notices import RedrivenShape, outbox_of
 from monitor.web.schemas import IncidentSummary
 
 _TIMEOUT = 5.0
@@ -138,15 +141,62 @@ def end_silence(config: Config, number: int, by: str) -> Mapping[str, Any]:
     return _stored(config, end_silence_without_daemon(config, real_clock(), number, by))
 
 
+def notices(config: Config, state: NoticeState | None) -> Mapping[str, Any]:
+    """What the outbox owes: from the running monitor, else from its store. Raises `Refused`."""
+    query = {} if state is None else {"state": state.value}
+    try:
+        with _client(config) as client:
+            return _answered(client.get("/api/v1/notices", params=query), "notices")
+    except httpx.ConnectError:
+        return asyncio.run(_stored_notices(config, state))
+
+
+def redrive(
+    config: Config, by: str, *, channel: str | None, number: int | None
+) -> Mapping[str, Any]:
+    """Have dead notices sent again: through the API, or in the store at its next start.
+
+    Raises `Refused`.
+    """
+    order = {"by": by, "channel": channel, "incident": number}
+    sent = _posted(config, "/api/v1/notices/redrive", order, "again")
+    if sent is not None:
+        return sent
+    redriven = redrive_without_daemon(config, real_clock(), by, channel=channel, number=number)
+    try:
+        return RedrivenShape.of(asyncio.run(redriven)).model_dump(mode="json")
+    except StoreError as error:
+        raise Refused(str(error)) from None
+
+
+def resume(config: Config) -> Mapping[str, Any]:
+    """Let a paused outbox go on: through the API, or in the store. Raises `Refused`."""
+    sent = _posted(config, "/api/v1/notices/resume", {}, "paused_since")
+    if sent is not None:
+        return sent
+    try:
+        asyncio.run(resume_without_daemon(config, real_clock()))
+    except StoreError as error:
+        raise Refused(str(error)) from None
+    return {"paused_since": None}
+
+
 def _moved(
     config: Config, number: int, move: str, body: Mapping[str, Any]
 ) -> Mapping[str, Any] | None:
     """The incident after a move that the running monitor made; None when none is running."""
+    return _posted(config, f"/api/v1/incidents/{number}/{move}", body, "number")
+
+
+def _posted(
+    config: Config, path: str, body: Mapping[str, Any], expected: str
+) -> Mapping[str, Any] | None:
+    """What the running monitor answers to an order; None when none is running."""
     token = config.api_token.reveal() if config.api_token else ""
     try:
         with _client(config) as client:
             answer = client.post(
-                f"/api/v1/incidents/{number}/{move}",
+                path,
                 json=body,
                 headers={b"Authorization": f"Bearer {token}".encode()} if token else {},
             )
@@ -154,7 +204,7 @@ def _moved(
         return None
     except httpx.LocalProtocolError:
         raise Refused("api_token cannot be sent: it holds a line break or the like") from None
-    return _answered(answer, "number")
+    return _answered(answer, expected)
 
 
 def _stored(config: Config, move: Coroutine[Any, Any, Incident]) -> Mapping[str, Any]:
@@ -178,6 +228,17 @@ async def _stored_incidents(config: Config, states: States) -> list[Page]:
         [IncidentSummary.of(i, config.public_url).model_dump(mode="json") for i in page]
         for page in pages
     ]
+
+
+async def _stored_notices(config: Config, state: NoticeState | None) -> Mapping[str, Any]:
+    try:
+        store = await open_reader(config.database_url)
+    except StoreError as error:
+        raise Refused(f"no monitor is running, and its store cannot be read: {error}") from None
+    try:
+        return (await outbox_of(store, state)).model_dump(mode="json")
+    finally:
+        await store.close()
 
 
 async def _stored_figures(config: Config, month: Month, now: datetime) -> Mapping[str, Any]:

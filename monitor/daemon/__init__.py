@@ -368,6 +368,7 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         recorder=recorder,
         watched_until=min(store.seen_at, now.at),
         emergency=emergency,
+        paused_since=await _pause(store),
     )
     scheduler = AsyncIOScheduler(timezone="UTC")
     loop = asyncio.get_running_loop()
@@ -425,6 +426,15 @@ async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, n
         emergency,
         selfwatch,
     )
+
+
+async def _pause(store: Store) -> datetime | None:
+    """Since when the outbox is paused, which is said loudly: nobody is told of anything."""
+    since = await store.paused_since()
+    if since is not None:
+        remedy = "monitor restore --confirm"
+        LOG.error("the outbox is paused: nothing is sent", since=str(since), remedy=remedy)
+    return since
 
 
 def _compare_daily(scheduler: AsyncIOScheduler, watch: CalendarWatch, clock: Clock) -> None:

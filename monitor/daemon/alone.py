@@ -5,7 +5,8 @@ The notices go out at the next start.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from monitor.clock import Clock, Now
@@ -15,7 +16,7 @@ from monitor.engine.emergency import replay
 from monitor.engine.recalled import load_mind
 from monitor.judge import Mind, acknowledge, annotate, end_silence, resolve, silence
 from monitor.model import Change, Incident
-from monitor.store import Spool, open_store
+from monitor.store import Redriven, Spool, Store, open_store
 
 
 async def acknowledge_without_daemon(
@@ -98,14 +99,35 @@ async def note_without_daemon(
 async def _moved_without_daemon(
     config: Config, clock: Clock, move: Callable[[Mind, Now], tuple[Incident, list[Change]]]
 ) -> Incident:
-    store = await open_store(config.database_url, clock=clock, holder=holder_name())
-    try:
-        await replay(Spool(config.spool), store)
+    async with _alone(config, clock) as store:
         now = clock.now()
         mind, _ = await load_mind(lambda worked: mind_of(config, store, worked), store, now, "")
         incident, changes = move(mind, now)
         for change in changes:
             await store.commit(change)
         return incident
+
+
+async def redrive_without_daemon(
+    config: Config, clock: Clock, by: str, *, channel: str | None, number: int | None
+) -> Redriven:
+    """Have dead notices sent again at the next start. Raises as `acknowledge_without_daemon`."""
+    async with _alone(config, clock) as store:
+        return await store.redrive(clock.wall(), by, channel=channel, number=number)
+
+
+async def resume_without_daemon(config: Config, clock: Clock) -> None:
+    """Let a paused outbox go on at the next start. Raises as `acknowledge_without_daemon`."""
+    async with _alone(config, clock) as store:
+        await store.resume_outbox()
+
+
+@asynccontextmanager
+async def _alone(config: Config, clock: Clock) -> AsyncIterator[Store]:
+    """The store, which holds what an earlier process spooled."""
+    store = await open_store(config.database_url, clock=clock, holder=holder_name())
+    try:
+        await replay(Spool(config.spool), store)
+        yield store
     finally:
         await store.close()

@@ -53,6 +53,7 @@ async def show(
         selfwatch.outbox(figures)
         oldest = 0.0 if figures.oldest_due is None else (now - figures.oldest_due).total_seconds()
         metrics.outbox(figures.pending, figures.dead, max(0.0, oldest))
+        metrics.outbox_paused(paused=engine.paused_since is not None)
 
 
 def _told_trouble(engine: Engine, *, was_troubled: bool) -> bool:

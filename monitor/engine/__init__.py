@@ -63,7 +63,7 @@ from monitor.model import (
     VantageState,
 )
 from monitor.probes import Ask
-from monitor.store import Store
+from monitor.store import Redriven, Store
 
 ProbeCell = Callable[[Cell, Ask], Awaitable[Result]]
 """Asks one cell once; returns a Result whatever happens."""
@@ -93,13 +93,15 @@ class Engine:
         committed: Callable[[], None],
         recorder: Recorder | None = None,
         watched_until: datetime | None = None,
+        paused_since: datetime | None = None,
         emergency: Emergency | None = None,
     ) -> None:
         """`probes` by kind; `committed` is called after every commit that owes notices.
 
         A `recorder` is given every result, and is closed by `finish`. `watched_until` is when an
         earlier process saw last: a maintenance window that was open then and is over now closes
-        on the first tick. `emergency` takes the changes that the store does not.
+        on the first tick. `emergency` takes the changes that the store does not. `paused_since` is
+        since when the outbox is paused, None when it is not.
         """
         self._mind = mind
         self._recorder = recorder
@@ -117,6 +119,7 @@ class Engine:
         self._stall = StallWatch(clock.monotonic, metrics.stall)
         self._store = store
         self._repetitions = Repetitions(store)
+        self.paused_since = paused_since
         self._writing = Writing(
             store,
             clock,
@@ -326,6 +329,12 @@ class Engine:
             reasons.append("blind: no vantage's control targets answer")
         if (trouble := self.store_trouble()) is not None:
             reasons.append(f"the store cannot be written: {trouble}")
+        if self.paused_since is not None:
+            since = f"{self.paused_since:%Y-%m-%d %H:%M:%SZ}"
+            reasons.append(
+                f"nothing is sent: the outbox is paused since {since}, for the store was restored; "
+                "`monitor restore --confirm` lists what it owes and lets it go on"
+            )
         stalled = self.stalled()
         return (*reasons, stalled) if stalled else tuple(reasons)
 
@@ -426,6 +435,22 @@ class Engine:
         change = judge.annotate(self._mind, incident, by, text, self._clock.now())
         await asyncio.shield(self._writing.change(change))
         return incident
+
+    async def redrive(self, by: str, *, channel: str | None, number: int | None) -> Redriven:
+        """Have dead notices sent again, as `Store.redrive` says."""
+        redriven = await self._store.redrive(self._clock.wall(), by, channel=channel, number=number)
+        open_ids = {incident.id for incident in self._mind.open.values()}
+        for event in redriven.events:
+            if event.incident_id in open_ids:
+                judge.note(self._mind, event)
+        self._wake_delivery()
+        return redriven
+
+    async def resume_outbox(self) -> None:
+        """Let a paused outbox go on."""
+        await self._store.resume_outbox()
+        self.paused_since = None
+        self._wake_delivery()
 
     async def report(self, account: Account) -> Report:
         """Take in a customer's account; returns once it is committed.

@@ -264,8 +264,9 @@ async def replay(spool: Spool, store: Store) -> int:
     Raises StoreUnavailable, with the spool as it was.
     """
     held = await asyncio.to_thread(spool.read)
-    if held.torn:
-        LOG.warning("lines of the spool were cut short", lines=held.torn)
+    if held.unread:
+        aside = await asyncio.to_thread(spool.set_lines_aside, *held.unread)
+        LOG.error("lines of the spool cannot be read", lines=len(held.unread), kept_in=str(aside))
     for change in held.changes:
         ids = {notice.id for part in change.parts() for notice in part.notices}
         try:

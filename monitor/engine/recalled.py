@@ -54,6 +54,7 @@ async def load_mind(
     mind.ended = {incident.id: incident for incident in await store.named_incidents(hosts)}
     for id_ in (*open_ids, *mind.ended):
         mind.sequences[id_] = await store.last_seq(id_)
+    mind.named = await store.names([*open_ids, *mind.ended])
     mind.digested = await store.last_digest()
     mind.reports = {report.reference: report for report in await store.unsettled_reports()}
     for event in await store.timelines(open_ids):

@@ -7,7 +7,10 @@ change once. A change that the store refuses for any other reason means that two
 on one store; that ends the process.
 
 A change that waits for long is spooled, and what it owes is told without the store: `emergency.py`
-says how. One that waits when the process is told to end is spooled as well.
+says how. So is one whose commit neither takes nor fails, as with a server that stands still; that
+commit is called off, and nothing else is asked of the store before it has ended. A change that is
+spooled is on disk: nobody waits for it any longer. One that waits when the process is told to end
+is spooled as well.
 
 Results are less dear: while the store is unavailable the newest `RESULTS_KEPT` wait, and how many
 were dropped is counted.
@@ -67,6 +70,7 @@ class Writing:
         self._failed = failed
         self._changes: deque[_Pending] = deque()
         self._waiting = asyncio.Event()
+        self._hanging: asyncio.Task[bool] | None = None
         self._results: deque[Result] = deque(maxlen=RESULTS_KEPT)
         self._proven: dict[tuple[CellKey, str], None] = {}
         self._refusal = "no write has ended"
@@ -89,7 +93,7 @@ class Writing:
         return len(self._changes)
 
     def change(self, change: Change) -> asyncio.Future[None]:
-        """Queue a change; the future is done once it is committed."""
+        """Queue a change; the future is done once it is on disk, in the store or in the spool."""
         written = asyncio.get_running_loop().create_future()
         self._changes.append(_Pending(change, written, self._clock.monotonic()))
         self._waiting.set()
@@ -156,7 +160,7 @@ class Writing:
         tries = 0
         while self._changes:
             pending = self._changes[0]
-            if not await self._took(self._commit(pending)):
+            if not await self._committed_in_time(pending):
                 if self._clock.monotonic() - pending.since >= SPOOL_AFTER:
                     await self._spool(self._changes)
                 await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
@@ -165,18 +169,38 @@ class Writing:
             tries = 0
             self._changes.popleft()
             self._committed(pending.change)
-            if not pending.written.done():
-                pending.written.set_result(None)
+            _tell(pending)
         if self._emergency is not None:
             await self._emergency.emptied()
         if not self._changes:
             self._waiting.clear()
 
-    async def _commit(self, pending: _Pending) -> None:
-        if pending.spooled and self._emergency is not None:
-            await self._emergency.commit(pending.change)
+    async def _committed_in_time(self, pending: _Pending) -> bool:
+        """Whether a commit of the first change took; one that hangs is gone on with next time."""
+        if self._emergency is None:
+            return await self._took(self._store.commit(pending.change))
+        committing = self._hanging or asyncio.create_task(
+            self._took(self._commit(pending, self._emergency))
+        )
+        self._hanging = committing
+        try:
+            await asyncio.wait({committing}, timeout=SPOOL_AFTER)
+        except asyncio.CancelledError:
+            committing.cancel()
+            self._hanging = None
+            raise
+        if not committing.done():
+            await self._spool(self._changes)
+            self._failed()
+            return False
+        self._hanging = None
+        return committing.result()
+
+    async def _commit(self, pending: _Pending, emergency: Emergency) -> None:
+        if pending.spooled:
+            await emergency.commit(pending.change)
         else:
-            await self._store.commit(pending.change)
+            await self._store.commit(pending.change, wanted=lambda: not pending.spooled)
 
     async def _spool(self, waiting: Iterable[_Pending]) -> None:
         """Spool what is not spooled yet, in its order."""
@@ -186,6 +210,9 @@ class Writing:
         for pending in new:
             pending.spooled = True
         await self._emergency.take(pending.change for pending in new)
+        if self._emergency.trouble is None:
+            for pending in new:
+                _tell(pending)
 
     async def _took(self, writing: Awaitable[None]) -> bool:
         """Whether a write took; why it did not is kept for people."""
@@ -198,3 +225,9 @@ class Writing:
         self._took_at = self._clock.monotonic()
         self._refusal = "no write has ended"
         return True
+
+
+def _tell(pending: _Pending) -> None:
+    """Whoever waits for a change learns that it is on disk."""
+    if not pending.written.done():
+        pending.written.set_result(None)

@@ -38,7 +38,8 @@ class Mind:
     is open is still told of. `timelines` hold the last lines of each open incident, by its id.
     `digested` is the opening of support that the last digest was made for. `reports` are the
     customers' reports that are not settled, by reference; `desk` says how the normal service desk
-    is reached, for those who made them.
+    is reached, for those who made them. `named` are the instances, by the id of an incident, under
+    whose name its alerts were made, where that is not `instance`: a restored store has a new one.
     """
 
     estate: Estate
@@ -58,6 +59,7 @@ class Mind:
     digested: datetime | None = None
     reports: dict[str, Report] = field(default_factory=dict)
     desk: str = ""
+    named: dict[str, str] = field(default_factory=dict)
 
 
 def kept(mind: Mind, incident: Incident, notices: Sequence[Notice] = ()) -> Incident:

@@ -192,15 +192,16 @@ def _told(mind: Mind, now: Now, place: _Place, said: _Said) -> Notice:
 def _notice(mind: Mind, now: Now, place: _Place, said: _Said, asks: Action) -> Notice:
     channel, of = place.channel.name, place.of
     sequence = mind.sequences[of.id] = mind.sequences.get(of.id, 0) + 1
-    dedup_key = f"{mind.instance}:{_alert(of, channel)}"
+    alert = _alert(of, channel)
     return Notice(
         id=mind.mint(now.at),
         incident_id=of.id,
         channel=channel,
         action=asks,
         seq=sequence,
-        key=f"{dedup_key}:{channel}:{asks}:{sequence}",
-        dedup_key=dedup_key,
+        key=f"{mind.instance}:{alert}:{channel}:{asks}:{sequence}",
+        # What is open at the receiver is open under the name that it was given.
+        dedup_key=f"{mind.named.get(of.id, mind.instance)}:{alert}",
         message=_message(mind, place, said),
         created_at=now.at,
         due_at=max(now.at, said.due),

@@ -274,6 +274,10 @@ class Metrics:
                 self._gauges[name].labels(channel).set(counts.get(channel, 0))
         self._gauges["monitor_outbox_oldest_pending_seconds"].set(oldest_pending_seconds)
 
+    def outbox_paused(self, *, paused: bool) -> None:
+        """Whether nothing is sent, because a restored store waits for a person."""
+        self._gauges["monitor_outbox_paused"].set(paused)
+
     # ----------------------------------------------------------------- how the monitor fares
 
     def stall(self, seconds: float) -> None:

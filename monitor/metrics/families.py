@@ -156,6 +156,7 @@ MONITOR_FAMILIES = (
     ),
     _gauge("monitor_outbox_pending", ("channel",), "Notices that wait to be delivered"),
     _gauge("monitor_outbox_dead", ("channel",), "Notices that were given up"),
+    _gauge("monitor_outbox_paused", (), "1 while a restored store sends nothing, else 0"),
     _gauge(
         "monitor_outbox_oldest_pending_seconds",
         (),

@@ -22,6 +22,7 @@ must not contain NUL, which PostgreSQL cannot hold. Errors and timeline texts ma
 
 from __future__ import annotations
 
+from monitor.store.copies import Copied, Held, Restored, back_up, look_into, put_in_place
 from monitor.store.errors import (
     DuplicateIncident,
     StaleChange,
@@ -30,15 +31,22 @@ from monitor.store.errors import (
     StoreTooNew,
     StoreUnavailable,
 )
+from monitor.store.owing import NOT_SENT, OwedNotice, Redriven
 from monitor.store.reads import IncidentRecord, OutboxFigures, Period
 from monitor.store.spool import Sent, Spool
 from monitor.store.store import Store, open_reader, open_store
 
 __all__ = [
+    "NOT_SENT",
+    "Copied",
     "DuplicateIncident",
+    "Held",
     "IncidentRecord",
     "OutboxFigures",
+    "OwedNotice",
     "Period",
+    "Redriven",
+    "Restored",
     "Sent",
     "Spool",
     "StaleChange",
@@ -47,6 +55,9 @@ __all__ = [
     "StoreHeld",
     "StoreTooNew",
     "StoreUnavailable",
+    "back_up",
+    "look_into",
     "open_reader",
     "open_store",
+    "put_in_place",
 ]

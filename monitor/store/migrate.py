@@ -12,9 +12,8 @@ On PostgreSQL the copy is the operator's own backup; the rest is the same.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 
 from alembic import command
@@ -25,6 +24,7 @@ from sqlalchemy import Connection, inspect, text
 
 from monitor.store.errors import StoreTooNew, StoreUnavailable
 from monitor.store.place import Place, migrating, speaking, sync
+from monitor.store.snapshot import copy_snapshot
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -90,14 +90,7 @@ def _copy(path: Path, revision: str) -> None:
     """Copy the database at `path`; the copy has its name only once it has been read through."""
     final = copy_path(path, revision)
     draft = final.with_name(f"{final.name}.draft")
-    draft.unlink(missing_ok=True)
-    original = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-    with closing(original) as source, closing(sqlite3.connect(draft)) as target:
-        source.backup(target)
-        target.execute("PRAGMA journal_mode=DELETE")
-        (verdict,) = target.execute("PRAGMA integrity_check").fetchone()
-    if verdict != "ok":
-        raise StoreUnavailable(str(path), f"its copy is damaged: {verdict}", "restore a backup")
+    copy_snapshot(path, draft)
     sync(draft)
     draft.replace(final)
     sync(final.parent)

@@ -2,7 +2,8 @@
 
 A notice is `pending` until a claim makes it `sending` under a lease; it ends `sent` or `dead`, or
 goes back to `pending` for another attempt. Each claim counts as an attempt, so (notice, attempts)
-names one lease: a mark made under a lease that somebody else has taken over changes no row.
+names one lease: a mark made under a lease that somebody else has taken over changes no row. While
+the outbox is paused, as that of a restored database is, nothing is given out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, selec
 from monitor.model import Accepted, Action, IncidentState, Notice, NoticeState
 from monitor.store.rows import NOTICES
 from monitor.store.spool import Sent
-from monitor.store.tables import INCIDENT, NOTICE
+from monitor.store.tables import INCIDENT, INSTANCE, NOTICE
 
 UNSENT = (NoticeState.PENDING.value, NoticeState.SENDING.value)
 
@@ -28,7 +29,7 @@ def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -
     """
     first = (
         select(NOTICE.c.id)
-        .where(_free(now), ~behind_another())
+        .where(_free(now), ~behind_another(), ~_paused())
         .order_by(NOTICE.c.due_at, NOTICE.c.id)
     ).limit(limit)
     # `_free` is asked again by the update itself: on PostgreSQL the row may have moved since.
@@ -61,6 +62,10 @@ def _free(now: datetime) -> ColumnElement[bool]:
         and_(NOTICE.c.state == NoticeState.PENDING.value, NOTICE.c.due_at <= now),
         and_(NOTICE.c.state == NoticeState.SENDING.value, NOTICE.c.lease_until <= now),
     )
+
+
+def _paused() -> ColumnElement[bool]:
+    return exists().where(INSTANCE.c.paused_since.is_not(None))
 
 
 def _ours(notice: Notice) -> ColumnElement[bool]:
@@ -109,7 +114,8 @@ def standing(connection: Connection, channel: str, since: datetime) -> list[Noti
     """The last notice of each of a channel's alerts that is open, or has ended since.
 
     Of an alert nothing of which was sent there is none. What was refused for good counts for what
-    it says: an end that the receiver did not take is still the end.
+    it says: an end that the receiver did not take is still the end. None while the outbox is
+    paused: whether they still stand is for a person to say first.
     """
     columns = (NOTICE.c.id, NOTICE.c.key, NOTICE.c.action, NOTICE.c.seq, NOTICE.c.state)
     told = (
@@ -117,11 +123,13 @@ def standing(connection: Connection, channel: str, since: datetime) -> list[Noti
         NOTICE.c.state.in_((NoticeState.SENT.value, NoticeState.DEAD.value)),
         NOTICE.c.action != Action.TELL.value,
         NOTICE.c.created_at >= _first_of_the_open(connection, since),
+        ~_paused(),
     )
     times = func.coalesce(NOTICE.c.sent_at, NOTICE.c.created_at).label("at")
     last, sent = {}, set()
     for row in connection.execute(select(*columns, times).where(*told).order_by(NOTICE.c.seq)):
-        alert = row.key.removesuffix(f":{channel}:{row.action}:{row.seq}")
+        # The instance before it may have been renamed, as a restored one is; the alert is not.
+        alert = row.key.removesuffix(f":{channel}:{row.action}:{row.seq}").partition(":")[2]
         last[alert] = row
         if row.state == NoticeState.SENT.value:
             sent.add(alert)

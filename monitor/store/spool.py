@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from monitor.model import Accepted, Change
 
@@ -44,11 +44,14 @@ _SENT = TypeAdapter(Sent)
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """What a spool holds, in the order it came; `torn` lines could not be read."""
+    """What a spool holds, in the order it came; `unread` are the lines that are of no use.
+
+    They were cut short, are damaged, or another release wrote them.
+    """
 
     changes: tuple[Change, ...] = ()
     sent: Mapping[str, Sent] = field(default_factory=dict)
-    torn: int = 0
+    unread: tuple[bytes, ...] = ()
 
 
 class Spool:
@@ -66,7 +69,9 @@ class Spool:
         self._append({"sent": _SENT.dump_python(sent, mode="json")})
 
     def _append(self, *entries: Mapping[str, Any]) -> None:
-        said = b"".join(_line(entry) for entry in entries)
+        self._append_said(b"".join(_line(entry) for entry in entries))
+
+    def _append_said(self, said: bytes) -> None:
         new = not self.path.exists()
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -84,17 +89,16 @@ class Spool:
         """Everything that can be read."""
         changes: list[Change] = []
         sent: dict[str, Sent] = {}
-        torn = 0
+        unread: list[bytes] = []
         for line in self._lines():
             entry = _entry(line)
-            if entry is None:
-                torn += 1
-            elif "change" in entry:
-                changes.append(_CHANGE.validate_python(entry["change"]))
+            if isinstance(entry, Change):
+                changes.append(entry)
+            elif isinstance(entry, Sent):
+                sent[entry.id] = entry
             else:
-                taken = _SENT.validate_python(entry["sent"])
-                sent[taken.id] = taken
-        return Spooled(tuple(changes), sent, torn)
+                unread.append(line)
+        return Spooled(tuple(changes), sent, tuple(unread))
 
     def _lines(self) -> Iterator[bytes]:
         try:
@@ -116,9 +120,17 @@ class Spool:
 
     def set_aside(self, *changes: Change) -> Path:
         """Keep changes that the database refuses in another file; where that is."""
-        aside = Spool(self.path.with_name(f"{self.path.name}.refused"))
-        aside.add_changes(*changes)
-        return aside.path
+        self._aside.add_changes(*changes)
+        return self._aside.path
+
+    def set_lines_aside(self, *lines: bytes) -> Path:
+        """Keep lines that cannot be read there, as they are."""
+        self._aside._append_said(b"".join(line + b"\n" for line in lines))  # noqa: SLF001 - its own
+        return self._aside.path
+
+    @property
+    def _aside(self) -> Spool:
+        return Spool(self.path.with_name(f"{self.path.name}.refused"))
 
 
 def _write_whole(descriptor: int, said: bytes, size: int) -> None:
@@ -137,12 +149,18 @@ def _line(entry: Mapping[str, Any]) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(said), said)
 
 
-def _entry(line: bytes) -> dict[str, Any] | None:
+def _entry(line: bytes) -> Change | Sent | None:
+    """What a line says; None when it cannot be read."""
     crc, _, said = line.partition(b" ")
     if len(crc) != _CRC or crc != b"%08x" % zlib.crc32(said):
         return None
-    entry: dict[str, Any] = json.loads(said)
-    return entry
+    entry = json.loads(said)
+    try:
+        if "change" in entry:
+            return _CHANGE.validate_python(entry["change"])
+        return _SENT.validate_python(entry["sent"])
+    except (KeyError, ValidationError):
+        return None
 
 
 def _sync_folder(path: Path) -> None:

@@ -24,15 +24,17 @@ from monitor.model import (
     Incident,
     IncidentState,
     Notice,
+    NoticeState,
     Outage,
     Outcome,
     Report,
     Result,
     TimelineEvent,
 )
-from monitor.store import lock, outbox, reads, writes
+from monitor.store import lock, outbox, owing, reads, writes
 from monitor.store.errors import StoreError, StoreHeld, StoreUnavailable
 from monitor.store.migrate import migrate, require_current
+from monitor.store.owing import OwedNotice, Redriven
 from monitor.store.place import (
     READERS,
     Place,
@@ -142,18 +144,24 @@ class Store:
 
     # ----------------------------------------------------------------- incidents and outages
 
-    async def commit(self, change: Change) -> None:
+    async def commit(self, change: Change, *, wanted: Callable[[], bool] = lambda: True) -> None:
         """Write all of `change` in one transaction, or none of it.
 
         StaleChange when its incident is not at `was_version`, or part of it is there already;
         DuplicateIncident when its subject has another open incident. Repeating the last change of
-        an incident does nothing: a retry after an unclear end is safe.
+        an incident does nothing: a retry after an unclear end is safe. A commit that hung until it
+        is no longer `wanted` is undone, with StoreUnavailable.
         """
-        await self._in_writer(self._commit, change)
+        await self._in_writer(self._commit, change, wanted)
 
-    def _commit(self, writer: _Writer, change: Change) -> None:
+    def _commit(self, writer: _Writer, change: Change, wanted: Callable[[], bool]) -> None:
+        def unless_called_off(connection: Connection) -> None:
+            writes.commit(connection, change)
+            if not wanted():
+                raise unavailable(self._place, "it took too long, and the change was called off")
+
         try:
-            self._fenced(writer, writes.commit, change)
+            self._fenced(writer, unless_called_off)
         except IntegrityError as refused:
             self._fenced(writer, writes.explain, change, refused)
 
@@ -213,6 +221,10 @@ class Store:
     async def last_seq(self, incident_id: str) -> int:
         """The highest seq of the incident's notices over all channels, 0 when it has none."""
         return await self._read(reads.last_seq, incident_id)
+
+    async def names(self, incident_ids: Collection[str]) -> dict[str, str]:
+        """By incident, the instance under whose name its first alert was made, where one was."""
+        return await self._read(owing.names, incident_ids)
 
     async def triggers(self, incident_ids: Collection[str]) -> list[Notice]:
         """The triggers of the conversations of these incidents, in the order they were owed."""
@@ -388,6 +400,28 @@ class Store:
     async def outbox(self) -> OutboxFigures:
         """How the outbox stands."""
         return await self._read(reads.outbox)
+
+    async def notices(self, states: Collection[NoticeState], limit: int) -> list[OwedNotice]:
+        """Up to `limit` notices in these states, those due longest first."""
+        return await self._read(owing.owed, states, limit)
+
+    async def redrive(
+        self, now: datetime, by: str, *, channel: str | None, number: int | None
+    ) -> Redriven:
+        """Make dead notices pending in a person's name, and say so on their incidents' timelines.
+
+        Those of a channel and of an incident's conversation; None: of all. StaleChange when one
+        of them moved meanwhile.
+        """
+        return await self._write(owing.redrive, now, by, channel, number)
+
+    async def paused_since(self) -> datetime | None:
+        """Since when the outbox is paused; None while it is not."""
+        return await self._read(owing.paused_since)
+
+    async def resume_outbox(self) -> None:
+        """Let a paused outbox go on."""
+        await self._write(owing.resume)
 
     # ----------------------------------------------------------------- the store itself
 

@@ -75,7 +75,8 @@ class Row(SQLModel):
 class InstanceRow(Row, table=True):
     """The one row that says whose database this is: its identity, its holder, the last number.
 
-    `fence` grows with every holder; who writes under an older one has been superseded.
+    `fence` grows with every holder; who writes under an older one has been superseded. While
+    `paused_since` is set the outbox gives out nothing.
     """
 
     __tablename__ = "instance"
@@ -86,6 +87,7 @@ class InstanceRow(Row, table=True):
     holder: str
     held_since: datetime = Field(sa_type=UtcInstant)
     seen_at: datetime = Field(sa_type=UtcInstant)
+    paused_since: datetime | None = Field(default=None, sa_type=UtcInstant)
 
 
 class IncidentRow(Row, table=True):

@@ -7,7 +7,8 @@ the store, `explain.py` says why a decision is what it is; `pages.py` draws what
 `reports.py` is what customers see, `intake.py` decides whose report is taken, within `limits.py`;
 `heartbeats.py` takes the calls of those who should call; `answers.py` says how every answer is
 protected and how a refusal looks, `authority.py` who may act. Present states come from the engine,
-incidents from the store; nothing here changes anything but through the engine.
+incidents and what the outbox owes (`notices.py`) from the store; nothing here changes anything but
+through the engine.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from monitor.web import (
     explain,
     health,
     heartbeats,
+    notices,
     pagerduty,
     pages,
 )
@@ -118,6 +120,7 @@ def create_app(
         )
     )
     app.include_router(heartbeats.router(hearing, estate, clock, api_token=api_token))
+    app.include_router(notices.router(engine, store, api_token=api_token))
     page = pages.IncidentPage(store, clock, estate, sessions)
     app.include_router(
         pages.router(engine, store, clock, page, cautions=cautions, not_ready=reasons)
