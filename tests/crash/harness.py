@@ -1,0 +1,105 @@
+"""Lives that are killed, and taken up again on the same disk, until they come to their end.
+
+This process has imported everything, has no thread and answers as the receiver; each monitor is a
+fork of it, or a fresh interpreter.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from subprocess import Popen
+
+from tests.crash import child
+from tests.crash.child import Settings, live
+from tests.crash.databases import Databases
+from tests.crash.judging import Verdict, judged, standing
+from tests.crash.receiver import Receiver
+from tests.crash.shim import Kill, Page
+from tests.crash.world import World
+
+STUCK_AFTER = 60.0
+"""Seconds after which a monitor that neither ends nor is killed is ended, and counts as broken."""
+
+
+@dataclass
+class Ground:
+    """Where lives are lived: a receiver, a world, a page, and databases that begin empty."""
+
+    databases: Databases
+    receiver: Receiver = field(default_factory=Receiver)
+    world: World = field(default_factory=World)
+    page: Page = field(default_factory=Page)
+    planted: str | None = None
+    reached: set[str] = field(default_factory=set)
+    killed_at: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        # What is here now is never looked at again by the collectors of the forks.
+        gc.freeze()
+
+    def life(self, kills: Sequence[Kill], *, hasty: bool = False, fresh: bool = False) -> Verdict:
+        """One life from an empty store: killed at each of these, then left alone to its end.
+
+        With `fresh` those that are killed are fresh interpreters. A life that comes to its end
+        before all kills have come has had fewer.
+        """
+        url = self.databases.empty()
+        self.receiver.forget()
+        self.world.begin()
+        done, snapshots, code = 0, [], None
+        settings = Settings(
+            url,
+            self.receiver.port,
+            self.world.descriptor,
+            self.page.descriptor,
+            hasty=hasty,
+            planted=self.planted,
+        )
+        for kill in (*kills, None):
+            mortal = replace(settings, kill=kill and (kill.at, kill.after))
+            code = self.run(mortal, fresh=fresh and kill is not None)
+            self.reached.update(self.page.steps())
+            if code != -signal.SIGKILL or kill is None:
+                break
+            done += 1
+            self.killed_at.update([str(self.page.killed_at)])
+            snapshots.append(standing(url))
+        return judged(url, self.receiver, self.world, kills=done, code=code, then=snapshots)
+
+    def run(self, settings: Settings, *, fresh: bool = False) -> int:
+        """Run one monitor to its end; its exit code, or minus the signal that ended it."""
+        self.page.clear()
+        pid = _spawned(settings) if fresh else _forked(settings)
+        process = os.pidfd_open(pid)
+        try:
+            if not self.receiver.serve_until_gone(process, STUCK_AFTER):
+                os.kill(pid, signal.SIGKILL)
+        finally:
+            os.close(process)
+            status = os.waitpid(pid, 0)[1]
+        return os.waitstatus_to_exitcode(status)
+
+
+def _forked(settings: Settings) -> int:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = child.BROKEN
+    try:
+        code = live(settings)
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _spawned(settings: Settings) -> int:
+    # Waited for by its number, as a fork is.
+    return Popen(child.command(settings), pass_fds=settings.descriptors).pid
