@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from tests.crash.databases import Files, oldest
 from tests.crash.harness import Ground
 from tests.crash.judging import Verdict
 from tests.crash.shim import Kill
@@ -48,20 +49,22 @@ class Outcome:
             said = (*verdict.lost, *verdict.duplicated, *verdict.wrong)
             self.complaints.append(f"{verdict.kills} kills, repeated {verdict.repeated}: {said}")
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
+def campaign(
+    ground: Ground, *, kills: int, seed: int, fresh: int = 0, until_unsound: bool = False
+) -> Outcome:
+    """Kill at least so often, the last `fresh` of it as fresh interpreters; sum up.
 
-def campaign(ground: Ground, *, kills: int, seed: int, fresh: int = 0) -> Outcome:
-    """Kill at least so often, the last `fresh` of it as fresh interpreters; sum up."""
-    outcome = Outcome()
+    With `until_unsound` the first life that is not sound is the last.
+    """
+    outcome, dice = Outcome(), random.Random(seed)
     for hasty in (False, True):
         outcome.add(ground.life([], hasty=hasty))
-    outcome.boundaries = ground.page.count
-    dice = random.Random(seed)
-    plans = _plans(outcome.boundaries, 1 + (kills - fresh) // 3, dice)
-    while outcome.kills < kills:
-        plan = next(plans, None) or _anywhere(outcome.boundaries, dice)
+    steps = ground.page.steps()
+    outcome.boundaries = len(steps)
+    plans = _plans(steps, 1 + (kills - fresh) // 3, dice)
+    while outcome.kills < kills and not (until_unsound and outcome.complaints):
+        plan = next(plans, None) or _anywhere(len(steps), dice)
         verdict = ground.life(
             plan, hasty=bool(outcome.lives % 2), fresh=outcome.kills >= kills - fresh
         )
@@ -71,15 +74,37 @@ def campaign(ground: Ground, *, kills: int, seed: int, fresh: int = 0) -> Outcom
     return outcome
 
 
-def _plans(boundaries: int, lives: int, dice: random.Random) -> Iterator[list[Kill]]:
+def _plans(steps: list[str], lives: int, dice: random.Random) -> Iterator[list[Kill]]:
+    """One plan for each life; of four one aims at where a notice leaves or its answer comes."""
+    last = len(steps)
+    aims = [at for at, name in enumerate(steps, 1) if name.endswith(" receiver")]
     for life in range(lives):
-        first = 1 + int((life + dice.random()) * boundaries / lives)
+        first = 1 + int((life + dice.random()) * last / lives)
+        if life % 4 == 0:
+            first = dice.choice(aims) + dice.randint(-2, 2)
         yield [
-            Kill(min(first, boundaries), life % 2 == 1),
+            Kill(min(first, last), life % 2 == 1),
             Kill(dice.randint(1, IN_RECOVERY), dice.random() < 0.5),
-            Kill(dice.randint(1, max(1, boundaries - first)), dice.random() < 0.5),
+            Kill(dice.randint(1, max(1, last - first)), dice.random() < 0.5),
         ]
 
 
 def _anywhere(boundaries: int, dice: random.Random) -> list[Kill]:
     return [Kill(dice.randint(1, boundaries // 2), dice.random() < 0.5) for _ in range(3)]
+
+
+def migrations(place: str, *, kills: int, seed: int) -> Outcome:
+    """Kill starts on a database of the oldest release, each at another boundary; then live."""
+    ground = Ground(Files(Path(place), begin=oldest))
+    outcome, dice = Outcome(), random.Random(seed)
+    ground.begin()
+    ground.run(ground.settings(ground.databases.empty(), scene="opening"))
+    outcome.boundaries = last = ground.page.count
+    while outcome.kills < kills:
+        first = 1 + (outcome.lives * 37 + dice.randrange(37)) % last
+        again = [Kill(dice.randint(1, last), dice.random() < 0.5) for _ in range(2)]
+        plan = [Kill(first, outcome.lives % 2 == 1), *again]
+        outcome.add(ground.life(plan))
+    outcome.reached = sorted(ground.reached)
+    outcome.killed_at = dict(sorted(ground.killed_at.items()))
+    return outcome

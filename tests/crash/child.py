@@ -14,11 +14,14 @@ import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sqlalchemy import Engine, event
+
 from monitor.engine import writing
-from monitor.store import StoreError
-from tests.crash import planted, shim
-from tests.crash.life import Life, Unsent
-from tests.crash.world import World
+from monitor.store import StoreError, place, store
+from monitor.store.place import Place
+from monitor.store.place import writing as writing_engine
+from tests.crash import planted, scenes, shim
+from tests.crash.life import Unsent
 
 FINISHED, BROKEN, REFUSED, UNSENT = 0, 1, 3, 4
 """Exit codes: the life is over, something else was raised, the store refused, it never went out."""
@@ -26,38 +29,71 @@ FINISHED, BROKEN, REFUSED, UNSENT = 0, 1, 3, 4
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one process is to do. `kill` is (boundary, after), `planted` the name of a fault."""
+    """What one process is to do: to play `scene`, and to leave what it has to say in `said`.
+
+    `kill` is (boundary, after), `planted` the name of a fault of ours, `trouble` of one of the
+    disk. With `small_wal` SQLite's log is brought into the database every few commits, and not
+    only at the end.
+    """
 
     url: str
     receiver: int
     world: int
     page: int
+    said: int
+    scene: str = "life"
     kill: tuple[int, bool] | None = None
     log: int | None = None
     hasty: bool = False
+    small_wal: bool = False
     planted: str | None = None
+    trouble: str | None = None
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        return tuple(each for each in (self.world, self.page, self.log) if each is not None)
+        known = (self.world, self.page, self.said, self.log)
+        return tuple(each for each in known if each is not None)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the database's files are; None on a server."""
+        on_files = self.url.startswith("sqlite:///")
+        return Path(self.url.removeprefix("sqlite:///")).parent if on_files else None
 
 
 def live(settings: Settings) -> int:
-    """Live in this process; the exit code."""
-    writing._PAUSES = (0.01,)
+    """Play the scene in this process; the exit code."""
+    # What is tried again is tried again soon: no test waits for the pauses of real life.
+    writing._PAUSES, place._WAIT = (0.01,), 0.05
+    if settings.small_wal:
+        store.writing = _with_a_small_wal
     if settings.planted is not None:
-        planted.FAULTS[settings.planted]()
-    life = Life(settings.url, settings.receiver, World(settings.world), hasty=settings.hasty)
+        planted.FAULTS[settings.planted](settings)
     _behind_the_shim(settings)
     try:
-        asyncio.run(life.run())
+        said = asyncio.run(scenes.SCENES[settings.scene](settings))
     except BaseException as failure:  # noqa: BLE001 - however it ends, the parent is told
         cause = _cause(failure)
         if isinstance(cause, Unsent):
             return UNSENT
+        if isinstance(cause, StoreError):
+            print(cause, file=sys.stderr)  # noqa: T201 - as the daemon would say it
+            return REFUSED
         traceback.print_exc()
-        return REFUSED if isinstance(cause, StoreError) else BROKEN
+        return BROKEN
+    os.pwrite(settings.said, json.dumps(said).encode(), 0)
     return FINISHED
+
+
+def _with_a_small_wal(of: Place) -> Engine:
+    engine = writing_engine(of)
+    if of.path is not None:
+
+        @event.listens_for(engine, "connect")
+        def _limited(connection, _record) -> None:
+            connection.execute("PRAGMA wal_autocheckpoint=40")
+
+    return engine
 
 
 def _cause(failure: BaseException) -> BaseException:
@@ -67,20 +103,15 @@ def _cause(failure: BaseException) -> BaseException:
 
 
 def _behind_the_shim(settings: Settings) -> None:
-    folder, server = watched(settings.url)
-    shim.watch(folder, settings.receiver, server)
+    server = 0
+    if settings.folder is None:
+        server = int(settings.url.rpartition(":")[2].partition("/")[0])
+    shim.watch(settings.folder or Path("/nowhere"), settings.receiver, server)
     shim.share(settings.page)
     if settings.log is not None:
         shim.log(settings.log)
     if settings.kill is not None:
         shim.kill(shim.Kill(*settings.kill))
-
-
-def watched(url: str) -> tuple[Path, int]:
-    """The folder of a database's files, or the port of its server."""
-    if url.startswith("sqlite:///"):
-        return Path(url.removeprefix("sqlite:///")).parent, 0
-    return Path("/nowhere"), int(url.rpartition(":")[2].partition("/")[0])
 
 
 def command(settings: Settings) -> list[str]:

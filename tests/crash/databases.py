@@ -10,9 +10,15 @@ from pathlib import Path
 from typing import Protocol
 
 import psycopg
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
 
 from monitor.clock import Clock
 from monitor.store import open_store
+from monitor.store.migrate import SCRIPTS
+from monitor.store.place import migrating, place_of
+from tests.crash.life import ESTATE
 from tests.simulation import START
 
 _AT_START = Clock(lambda: START, lambda: 0.0)
@@ -29,14 +35,14 @@ class Files:
 
     def __init__(self, place: Path, begin: Callable[[str], None] | None = None) -> None:
         self._place, self._made = place, 0
-        self._template = place / "template"
-        self._template.mkdir(parents=True)
-        apart(begin or made, _url(self._template))
+        self.template = place / "template"
+        self.template.mkdir(parents=True)
+        apart(begin or made, _url(self.template))
 
     def empty(self) -> str:
         shutil.rmtree(self._folder(), ignore_errors=True)
         self._made += 1
-        shutil.copytree(self._template, self._folder())
+        shutil.copytree(self.template, self._folder())
         return _url(self._folder())
 
     def _folder(self) -> Path:
@@ -71,6 +77,29 @@ def made(url: str) -> None:
         await (await open_store(url, clock=_AT_START, holder="nobody")).close()
 
     asyncio.run(make())
+
+
+def oldest(url: str) -> None:
+    """Make the tables of the first release at `url`, in use: every cell has been seen to work."""
+    place = place_of(url)
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    engine = migrating(place)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            text(
+                "INSERT INTO instance (id, instance, created_at, seen_at, fence, holder, "
+                "held_since) VALUES (1, '01J00000000000000000000000', 0, 0, 1, 'before', 0)"
+            )
+        )
+        for cell in ESTATE.cells():
+            connection.execute(
+                text("INSERT INTO proven VALUES (:service, :check, :target, :vantage, :print)"),
+                cell.key._asdict() | {"print": cell.target.fingerprint},
+            )
+    engine.dispose()
 
 
 def apart(work: Callable[[str], None], url: str) -> None:

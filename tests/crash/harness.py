@@ -7,6 +7,7 @@ fork of it, or a fresh interpreter.
 from __future__ import annotations
 
 import gc
+import json
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from subprocess import Popen
+from typing import Any
 
 from tests.crash import child
 from tests.crash.child import Settings, live
@@ -40,6 +42,7 @@ class Ground:
     killed_at: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
+        self._said = os.memfd_create("said", 0)
         # What is here now is never looked at again by the collectors of the forks.
         gc.freeze()
 
@@ -50,17 +53,9 @@ class Ground:
         before all kills have come has had fewer.
         """
         url = self.databases.empty()
-        self.receiver.forget()
-        self.world.begin()
+        self.begin()
         done, snapshots, code = 0, [], None
-        settings = Settings(
-            url,
-            self.receiver.port,
-            self.world.descriptor,
-            self.page.descriptor,
-            hasty=hasty,
-            planted=self.planted,
-        )
+        settings = self.settings(url, hasty=hasty, small_wal=hasty)
         for kill in (*kills, None):
             mortal = replace(settings, kill=kill and (kill.at, kill.after))
             code = self.run(mortal, fresh=fresh and kill is not None)
@@ -72,9 +67,20 @@ class Ground:
             snapshots.append(standing(url))
         return judged(url, self.receiver, self.world, kills=done, code=code, then=snapshots)
 
+    def begin(self) -> None:
+        """Nothing was accepted, no time has passed."""
+        self.receiver.forget()
+        self.world.begin()
+
+    def settings(self, url: str, **more: Any) -> Settings:
+        """What a monitor on this ground is told."""
+        ours = (self.receiver.port, self.world.descriptor, self.page.descriptor, self._said)
+        return Settings(url, *ours, planted=self.planted, **more)
+
     def run(self, settings: Settings, *, fresh: bool = False) -> int:
         """Run one monitor to its end; its exit code, or minus the signal that ended it."""
         self.page.clear()
+        os.ftruncate(self._said, 0)
         pid = _spawned(settings) if fresh else _forked(settings)
         process = os.pidfd_open(pid)
         try:
@@ -84,6 +90,10 @@ class Ground:
             os.close(process)
             status = os.waitpid(pid, 0)[1]
         return os.waitstatus_to_exitcode(status)
+
+    def said(self) -> dict[str, Any]:
+        """What the last monitor had to say when it ended."""
+        return json.loads(os.pread(self._said, 1 << 20, 0) or b"{}")
 
 
 def _forked(settings: Settings) -> int:

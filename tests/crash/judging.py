@@ -2,8 +2,8 @@
 
     lost        a notice of a fact was never accepted by its receiver, or was never written
     duplicated  one fact has two keys: two notices, or two incidents
-    repeated    one key was accepted more than once; at most once for each kill on each channel,
-                because each has a send of its own under way
+    repeated    one key was accepted more than once; for each kill at most once in each
+                conversation (an incident on a channel), which has one send under way at a time
 
 The facts of a life are those of `EXPECTED`, however often it was killed. A key that was accepted
 and is not on disk is a fact that the monitor has lost.
@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+
+from sqlalchemy.exc import DatabaseError
 
 from monitor.model import Incident, IncidentState
 from monitor.store import reads
@@ -44,7 +46,7 @@ TIMELINES = {
 class Verdict:
     """How one life ended: what was lost and duplicated, by name, and what else is wrong.
 
-    `repeated` counts by channel.
+    `repeated` counts by conversation.
     """
 
     kills: int
@@ -60,7 +62,7 @@ class Verdict:
 
     @property
     def excess(self) -> int:
-        """How many repetitions there were beyond one for each kill and channel."""
+        """How many repetitions there were beyond one for each kill and conversation."""
         return sum(max(0, times - self.kills) for times in self.repeated.values())
 
 
@@ -68,6 +70,15 @@ def standing(url: str) -> list[Incident]:
     """Every incident on disk as it stands now; whose files they are is left alone."""
     with _connected(url) as connection:
         return [record.incident for record in _records(connection)]
+
+
+def notices_on(url: str) -> set[str]:
+    """The keys of the notices on disk with their incidents; none where they cannot be read."""
+    try:
+        with _connected(url) as connection:
+            return {notice.key for record in _records(connection) for notice in record.notices}
+    except DatabaseError:
+        return set()
 
 
 def judged(
@@ -80,8 +91,11 @@ def judged(
     then: Sequence[Sequence[Incident]],
 ) -> Verdict:
     """Judge a life: what is on disk, what was accepted, and how it stood after each kill."""
-    with _connected(url) as connection:
-        records = _records(connection)
+    try:
+        with _connected(url) as connection:
+            records = _records(connection)
+    except DatabaseError as error:
+        return Verdict(kills, ("all of it: the store cannot be read",), wrong=(str(error.orig),))
     wrong = [] if code == 0 else [f"the last process ended with {code}"]
     wrong += _of_incidents(records, world)
     wrong += _of_starts(records, then)
@@ -130,11 +144,11 @@ def _duplicated(records: Sequence[IncidentRecord], receiver: Receiver) -> Iterat
 
 
 def _repeated(receiver: Receiver) -> dict[str, int]:
-    times = Counter((asked.channel, asked.key) for asked in receiver.accepted)
+    times = Counter(asked.key for asked in receiver.accepted)
     more: Counter[str] = Counter()
-    for (channel, _), often in times.items():
-        more[channel] += often - 1
-    return dict(more)
+    for asked in {asked.key: asked for asked in receiver.accepted}.values():
+        more[f"{asked.document['dedup_key']} {asked.channel}"] += times[asked.key] - 1
+    return dict(+more)
 
 
 def _of_incidents(records: Sequence[IncidentRecord], world: World) -> Iterator[str]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_network
 
@@ -28,7 +28,6 @@ from monitor.delivery import Delivery
 from monitor.engine.recalled import load_mind
 from monitor.engine.writing import Writing
 from monitor.judge import Mind
-from monitor.metrics import NoticeOutcome
 from monitor.model import CONTROL, Channel, Estate, Outcome, Result, Role, Rules, Vantage
 from monitor.net.limits import Limits
 from monitor.net.network import Net
@@ -48,12 +47,12 @@ STEP = 1.0
 
 FLUSH_EVERY = 4
 QUIET = 15.0
-"""Virtual seconds in which all is well at the beginning."""
+"""Virtual seconds in which all is well, as long as not every cell has been seen to work."""
 
 IDLE = 20
 """Looks at the outbox, a millisecond apart, after which time may pass: nothing is under way."""
 
-PATIENCE = 0.2
+PATIENCE = 0.05
 """Seconds that a change may take to be written before the world goes on without it."""
 
 LONGEST = 4000.0
@@ -91,6 +90,12 @@ def channels(port: int) -> tuple[Channel, ...]:
     )
 
 
+def network(clock: Clock) -> Net:
+    """The way to the receivers: what people read is virtual, timers are real."""
+    real = Clock(clock.wall, time.monotonic)
+    return Net(real, Limits(), (ip_network("127.0.0.0/8"),), Redactor([SECRET]))
+
+
 class Watched(Simulation):
     """The world as the probes see it, thought about by the real judge."""
 
@@ -99,24 +104,28 @@ class Watched(Simulation):
         self.state, self.mind, self.world = mind.detection, mind, world
         self.failing, self.episode = False, 1
         self.changes, self.results, self.proven = [], [], []
-        self.breaks(
-            0.0, float("inf"), lambda d: (refused if self.failing else passes)(d), of("crm")
-        )
+        self.breaks(0.0, float("inf"), self._answered, of("crm"))
 
     def _answer(self, deadline):
         return (refused if self.failing else passes)(deadline)
 
+    def _answered(self, deadline):
+        return (refused if self.failing else passes)(deadline)
+
     def handle(self, event):
-        if isinstance(event, Result) and event.cell.service != CONTROL:
+        if isinstance(event, Result):
             self._noted(event)
         thought = judge.think(self.mind, event, self.reading())
         self.changes += thought.changes
         return thought.probes
 
     def _noted(self, result):
-        self.results.append(result)
         if result.outcome is Outcome.PASS:
             self.proven.append((result.cell, result.fingerprint))
+        if result.cell.service == CONTROL:
+            return
+        self.results.append(result)
+        if result.outcome is Outcome.PASS:
             self.world.passed(self.episode, result.sent_mono)
         if result.outcome is Outcome.FAIL and self.failing:
             self.world.failed(self.episode, result.observed_mono)
@@ -126,12 +135,24 @@ class Life:
     """A process of a monitor in one world, from its start to the end of the life."""
 
     def __init__(
-        self, url: str, port: int, world: World, *, hasty: bool = False, waited=lambda _life: None
+        self,
+        url: str,
+        port: int,
+        world: World,
+        *,
+        hasty: bool = False,
+        before: Callable[[int], None] = lambda _number: None,
+        waited: Callable[[Life], None] = lambda _life: None,
     ) -> None:
+        """`before` is called with the number of each change that is to be written, from 1.
+
+        `waited` is called for each virtual second in which a change could not be written.
+        """
         self.url, self.port, self.world, self.hasty = url, port, world, hasty
-        self.waited = waited
+        self.before, self.waited, self.changes = before, waited, 0
         self.clock = Clock(lambda: START + timedelta(seconds=world.now), lambda: world.now)
-        self.owed, self.troubles = 0, 0
+        self.troubles, self.well_until = 0, 0.0
+        self.net = network(self.clock)
 
     async def run(self) -> None:
         """Live until the end. `Unsent` when what is owed never goes out."""
@@ -143,6 +164,7 @@ class Life:
                 own = [
                     tasks.create_task(self.delivery.run()),
                     tasks.create_task(self.writing.write_changes()),
+                    tasks.create_task(self.writing.sign()),
                 ]
                 await self._live()
                 for task in own:
@@ -157,12 +179,6 @@ class Life:
         await store.release_leases()
         await store.watch(["crm"], now.at)
         ways = channels(self.port)
-        self.net = Net(
-            Clock(self.clock.wall, time.monotonic),
-            Limits(),
-            (ip_network("127.0.0.0/8"),),
-            Redactor([SECRET]),
-        )
         self.delivery = Delivery(
             store,
             {way.name: way for way in ways},
@@ -173,11 +189,12 @@ class Life:
             send_seconds=2.0,
         )
         self.writing = Writing(store, self.clock, committed=self._committed, failed=self._refused)
+        if len(await store.proven()) < len(ESTATE.cells()):
+            self.well_until = self.world.now + QUIET
         self.mind, resumed = await load_mind(
             lambda worked: self._mind(ways, worked), store, now, "Not observed for a while."
         )
         self.sim = Watched(self.mind, self.world)
-        self.owed = sum((await store.outbox()).pending.values())
         for change in resumed:
             self.writing.change(change)
 
@@ -214,7 +231,7 @@ class Life:
         incident = next(iter(self.mind.open.values()), None)
         if incident is None:
             self.sim.episode = min(last + 1, EPISODES)
-            self.sim.failing = last < EPISODES and self.world.now > QUIET
+            self.sim.failing = last < EPISODES and self.world.now > self.well_until
         elif incident.number == EPISODES or incident.acknowledged_at is not None:
             self.sim.episode, self.sim.failing = min(last + 1, EPISODES), False
         else:
@@ -253,42 +270,53 @@ class Life:
         self.sim.proven.clear()
         if self.world.now % FLUSH_EVERY < STEP:
             await self.writing.flush()
-            with suppress(StoreUnavailable):
-                await self.store.sign()
 
     async def _kept(self, change) -> None:
         """Return once a change is on disk; while it cannot be written, the world goes on."""
+        self.changes += 1
+        self.before(self.changes)
         written = self.writing.change(change)
         await asyncio.wait({written}, timeout=PATIENCE)
         while not written.done():
-            self._passes(STEP)
-            self.waited(self)
+            self._waits()
             await asyncio.wait({written}, timeout=PATIENCE)
+
+    def in_trouble(self) -> bool:
+        """Whether the store refuses what is to be written."""
+        return self.delivery.figures().store_error is not None
+
+    def _waits(self) -> None:
+        """A second of the world in which the store cannot be written."""
+        self._passes(STEP)
+        self.waited(self)
 
     async def _settled(self) -> None:
         """Return once everything that is owed was sent; time passes while nothing is under way."""
-        idle, step, since, unsent = 0, STEP, self.world.now, self._unsent()
+        idle, step, since, unsent = 0, STEP, self.world.now, await self._unsent()
         while unsent:
             await asyncio.sleep(0.001)
             idle = 0 if self.delivery.figures().in_hand else idle + 1
-            if idle > IDLE:
+            if self.in_trouble():
+                self._waits()
+            elif idle > IDLE:
                 self.world.now += step
                 idle, step = 0, min(2 * step, 60.0)
                 self.delivery.wake()
             if self.world.now - since > GIVEN_UP:
                 raise Unsent
-            if self._unsent() != unsent:
-                step, since, unsent = STEP, self.world.now, self._unsent()
+            still = unsent if self.delivery.figures().in_hand else await self._unsent()
+            if still != unsent:
+                step, since, unsent = STEP, self.world.now, still
 
-    def _unsent(self) -> int:
-        attempts = self.delivery.figures().attempts
-        ended = (NoticeOutcome.SENT, NoticeOutcome.DEAD)
-        return self.owed - sum(n for (_, outcome), n in attempts.items() if outcome in ended)
+    async def _unsent(self) -> int:
+        """How many notices are owed; while nobody can tell, one."""
+        try:
+            return sum((await self.store.outbox()).pending.values())
+        except StoreUnavailable:
+            return 1
 
     def _committed(self, change) -> None:
-        notices = sum(len(part.notices) for part in change.parts())
-        self.owed += notices
-        if notices:
+        if any(part.notices for part in change.parts()):
             self.delivery.wake()
 
     def _refused(self) -> None:

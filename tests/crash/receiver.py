@@ -56,6 +56,12 @@ class Receiver:
         self.refused.clear()
         self.alerts.clear()
 
+    def open_alerts(self, channel: str) -> set[str]:
+        """The `dedup_key`s of the alerts of a channel that were not resolved."""
+        return {
+            key for (way, key), state in self.alerts.items() if (way, state) == (channel, "open")
+        }
+
     def serve_until_gone(self, process: int, within: float) -> bool:
         """Serve until the process of this descriptor has ended; False when it has not in time."""
         self._selector.register(process, selectors.EVENT_READ)
@@ -115,10 +121,10 @@ class Receiver:
         if status == HANG:
             self.refused.append(asked)
             return
-        kept = self.accepted if status == ACCEPT else self.refused
-        kept.append(asked)
         if status == ACCEPT:
-            self._alert(asked)
+            self.take(asked)
+        else:
+            self.refused.append(asked)
         said = b'{"id": "remote-1"}'
         line = f"HTTP/1.1 {abs(status)} so\r\ncontent-length: {len(said)}\r\n"
         # Who was killed meanwhile does not hear it: it was accepted all the same.
@@ -126,7 +132,9 @@ class Receiver:
             connection.sendall(line.encode() + b"connection: close\r\n\r\n" + said)
         self._close(connection)
 
-    def _alert(self, asked: Asked) -> None:
+    def take(self, asked: Asked) -> None:
+        """Accept a notice."""
+        self.accepted.append(asked)
         alert = asked.channel, str(asked.document["dedup_key"])
         if asked.action == "resolve":
             self.alerts[alert] = "closed"
