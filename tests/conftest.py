@@ -53,7 +53,7 @@ def shim(tmp_path_factory):
     return shims.compiled(tmp_path_factory.mktemp("shim"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def memory():
     """A folder in memory, where syncing costs nothing: for who kills processes, not machines."""
     place = Path("/dev/shm")

@@ -56,6 +56,7 @@ WHAT: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "takeover": _trial(trials.takeover),
     "late_resolve": _trial(trials.late_resolve),
     "overtaken": _trial(trials.overtaken),
+    "away": _trial(trials.away),
     "forgetful": _trial(trials.forgetful),
 }
 

@@ -1,8 +1,8 @@
 """Many lives, each killed a few times, and what became of all of them together.
 
 The first kill of a life goes through the boundaries of an undisturbed one, evenly spread, before
-and after each in turn; the second falls into the start of the next process, while it recovers; the
-third anywhere in what is left.
+and after each in turn; two more fall into the starts of the next processes, while they recover; the
+last two anywhere in what is left.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from tests.crash.databases import Files, oldest
 from tests.crash.harness import Ground
 from tests.crash.judging import Verdict
 from tests.crash.shim import Kill
+
+A_LIFE = 5
+"""How many kills a life has at the most."""
 
 IN_RECOVERY = 60
 """About as many boundaries has a start, from the lock to the leases that are released."""
@@ -62,7 +65,7 @@ def campaign(
         outcome.add(ground.life([], hasty=hasty))
     steps = ground.page.steps()
     outcome.boundaries = len(steps)
-    plans = _plans(steps, 1 + (kills - fresh) // 3, dice)
+    plans = _plans(steps, 1 + (kills - fresh) // A_LIFE, dice)
     while outcome.kills < kills and not (until_unsound and outcome.complaints):
         plan = next(plans, None) or _anywhere(len(steps), dice)
         verdict = ground.life(
@@ -82,15 +85,14 @@ def _plans(steps: list[str], lives: int, dice: random.Random) -> Iterator[list[K
         first = 1 + int((life + dice.random()) * last / lives)
         if life % 4 == 0:
             first = dice.choice(aims) + dice.randint(-2, 2)
-        yield [
-            Kill(min(first, last), life % 2 == 1),
-            Kill(dice.randint(1, IN_RECOVERY), dice.random() < 0.5),
-            Kill(dice.randint(1, max(1, last - first)), dice.random() < 0.5),
-        ]
+        rest = max(IN_RECOVERY, last - first)
+        longest = (IN_RECOVERY, IN_RECOVERY, rest // 2, rest // 2)
+        again = [Kill(dice.randint(1, most), dice.random() < 0.5) for most in longest]
+        yield [Kill(min(first, last), life % 2 == 1), *again]
 
 
 def _anywhere(boundaries: int, dice: random.Random) -> list[Kill]:
-    return [Kill(dice.randint(1, boundaries // 2), dice.random() < 0.5) for _ in range(3)]
+    return [Kill(dice.randint(1, boundaries // 2), dice.random() < 0.5) for _ in range(A_LIFE)]
 
 
 def migrations(place: str, *, kills: int, seed: int) -> Outcome:

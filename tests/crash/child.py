@@ -13,6 +13,7 @@ import sys
 import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, event
 
@@ -77,12 +78,16 @@ def live(settings: Settings) -> int:
         if isinstance(cause, Unsent):
             return UNSENT
         if isinstance(cause, StoreError):
-            print(cause, file=sys.stderr)  # noqa: T201 - as the daemon would say it
+            _say(settings, {"refused": str(cause)})
             return REFUSED
         traceback.print_exc()
         return BROKEN
-    os.pwrite(settings.said, json.dumps(said).encode(), 0)
+    _say(settings, said)
     return FINISHED
+
+
+def _say(settings: Settings, said: dict[str, Any]) -> None:
+    os.pwrite(settings.said, json.dumps(said).encode(), 0)
 
 
 def _with_a_small_wal(of: Place) -> Engine:

@@ -1,7 +1,8 @@
 """Disks that fail for a while: by the shim, and really where that can be done.
 
-A trouble begins before the third change of a life is written, which is the acknowledgement, and is
-lifted when it has lasted a while and people were told of it.
+A trouble begins right before a change is written, and is lifted when it has lasted a while and
+people were told of it. The first change of a life opens its incident, the second acknowledges it,
+the third says that it works again, the fourth resolves it.
 """
 
 from __future__ import annotations
@@ -41,18 +42,19 @@ class Trouble:
         self._lifted = False
         self._said: dict[str, Any] = {"told_after": None, "said": None, "probed": 0}
 
-    def before(self, number: int) -> None:
+    def before(self, life: Life) -> None:
         """Called before each change of a life is written."""
-        if number == self._at:
+        if life.changes == self._at:
+            self._began, self._probes = life.world.now, life.sim.sent
             self._begin()
 
     def waited(self, life: Life) -> None:
         """Called for each virtual second in which nothing can be written."""
-        if self._began is None:
-            self._began, self._probes = life.world.now, life.sim.sent
+        if self._began is None or self._lifted:
+            return
         lasted = life.world.now - self._began
         trouble = life.writing.trouble()
-        if trouble is not None and self._said["told_after"] is None and not self._lifted:
+        if trouble is not None and self._said["told_after"] is None:
             self._said |= {"told_after": lasted, "said": trouble}
         told = self._said["told_after"] is not None
         if (told and lasted > LASTS) or lasted > UNNOTICED:

@@ -49,16 +49,19 @@ FLUSH_EVERY = 4
 QUIET = 15.0
 """Virtual seconds in which all is well, as long as not every cell has been seen to work."""
 
+LEAP = 600.0
+"""Virtual seconds that may pass at once while nothing is under way."""
+
 IDLE = 20
 """Looks at the outbox, a millisecond apart, after which time may pass: nothing is under way."""
 
 PATIENCE = 0.05
 """Seconds that a change may take to be written before the world goes on without it."""
 
-LONGEST = 4000.0
+LONGEST = 100_000.0
 """Virtual seconds after which a life should be long over."""
 
-GIVEN_UP = 2000.0
+GIVEN_UP = 8 * 3600.0
 """Virtual seconds without progress, after which what is owed will never be sent."""
 
 
@@ -141,10 +144,10 @@ class Life:
         world: World,
         *,
         hasty: bool = False,
-        before: Callable[[int], None] = lambda _number: None,
+        before: Callable[[Life], None] = lambda _life: None,
         waited: Callable[[Life], None] = lambda _life: None,
     ) -> None:
-        """`before` is called with the number of each change that is to be written, from 1.
+        """`before` is called before each change is written; it is number `changes`, from 1.
 
         `waited` is called for each virtual second in which a change could not be written.
         """
@@ -274,7 +277,7 @@ class Life:
     async def _kept(self, change) -> None:
         """Return once a change is on disk; while it cannot be written, the world goes on."""
         self.changes += 1
-        self.before(self.changes)
+        self.before(self)
         written = self.writing.change(change)
         await asyncio.wait({written}, timeout=PATIENCE)
         while not written.done():
@@ -300,7 +303,7 @@ class Life:
                 self._waits()
             elif idle > IDLE:
                 self.world.now += step
-                idle, step = 0, min(2 * step, 60.0)
+                idle, step = 0, min(2 * step, LEAP)
                 self.delivery.wake()
             if self.world.now - since > GIVEN_UP:
                 raise Unsent

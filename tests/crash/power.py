@@ -43,10 +43,11 @@ class PowerOutcome:
 
 @dataclass(frozen=True)
 class _Recorded:
-    """A life with its log, the disk that it began on, and what was asked by key."""
+    """A life with its log, the disk that it began on, its world, and what was asked by key."""
 
     steps: list[Step]
     began: Path
+    world: bytes
     asked: dict[str, Asked]
     kills: int
 
@@ -111,7 +112,7 @@ def _recorded(
     steps = [_by_name(step) for step in steps_of(log)]
     os.close(log)
     asked = {asked.key: asked for asked in ground.receiver.accepted}
-    return _Recorded(steps, files.template, asked, int(kill is not None))
+    return _Recorded(steps, files.template, ground.world.kept(), asked, int(kill is not None))
 
 
 def _by_name(step: Step) -> Step:
@@ -164,6 +165,7 @@ def _live_on(ground: Ground, image: _Image, outcome: PowerOutcome) -> None:
     A power loss counts as a kill.
     """
     ground.receiver.forget()
+    ground.world.back(image.life.world)
     for key in image.disk.answered:
         ground.receiver.take(image.life.asked[key])
     code = ground.run(ground.settings(image.url))

@@ -6,6 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,3 +28,10 @@ def behind(shim: Path, *arguments: object, within: float = 600.0) -> dict[str, A
     )
     assert ended.returncode == 0, ended.stderr[-4000:]
     return json.loads(ended.stdout)
+
+
+@contextmanager
+def side_by_side(shim: Path, runs: Mapping[str, Sequence[object]]) -> Iterator[dict[str, Future]]:
+    """The outcome of each run by name, two of them at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(behind, shim, *arguments) for name, arguments in runs.items()}

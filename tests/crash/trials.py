@@ -21,6 +21,9 @@ SMALL = "4m"
 """A file system in which a life has room, as long as nothing else takes it."""
 
 
+SIX_HOURS = 6 * 3600.0
+
+
 def troubled(ground: Ground, name: str) -> dict[str, Any]:
     """A life whose disk fails for a while: the verdict, and what was noticed."""
     url = ground.databases.empty()
@@ -60,7 +63,7 @@ def _small(place: Path) -> Iterator[bool]:
 def corrupted(ground: Ground) -> dict[str, Any]:
     """A monitor is killed, and the page that notices begin on is overwritten; then it is mended.
 
-    How the monitor ended that found it so, and the verdict once the page was put back.
+    What the monitor said that found it so, and the verdict once the page was put back.
     """
     url = ground.databases.empty()
     ground.begin()
@@ -68,13 +71,14 @@ def corrupted(ground: Ground) -> dict[str, Any]:
     database = Path(url.removeprefix("sqlite:///"))
     whole = _checkpointed(database)
     _overwrite(database)
-    found = ground.run(ground.settings(url))
+    ground.run(ground.settings(url))
+    said = ground.said().get("refused", "")
     for file in database.parent.glob("monitor.db-*"):
         file.unlink()
     database.write_bytes(whole)
     code = ground.run(ground.settings(url))
-    verdict = judged(url, ground.receiver, ground.world, kills=2, code=code, then=[])
-    return {"found": found} | _shown(verdict)
+    verdict = judged(url, ground.receiver, ground.world, kills=1, code=code, then=[])
+    return {"said": said} | _shown(verdict)
 
 
 def _checkpointed(database: Path) -> bytes:
@@ -181,6 +185,18 @@ def overtaken(ground: Ground) -> dict[str, Any]:
     verdict = ground.life([], hasty=True)
     ground.receiver.answers = lambda _asked: ACCEPT
     return {"refused": len(refused)} | _shown(verdict)
+
+
+def away(ground: Ground) -> dict[str, Any]:
+    """No receiver takes anything for the first six hours."""
+
+    def answer(_asked: Asked) -> int:
+        return 503 if ground.world.now < SIX_HOURS else ACCEPT
+
+    ground.receiver.answers = answer
+    verdict = ground.life([], hasty=True)
+    ground.receiver.answers = lambda _asked: ACCEPT
+    return {"refused": len(ground.receiver.refused)} | _shown(verdict)
 
 
 def forgetful(ground: Ground) -> dict[str, Any]:

@@ -38,6 +38,14 @@ class World:
         for place in range(1 + 2 * EPISODES):
             self._put(place, _NEVER if place else 0.0)
 
+    def kept(self) -> bytes:
+        """All of it as it stands, to be gone back to."""
+        return self._memory[:]
+
+    def back(self, kept: bytes) -> None:
+        """Go back to how it stood."""
+        self._memory[:] = kept
+
     @property
     def now(self) -> float:
         return self._get(0)
