@@ -20,7 +20,7 @@ from tests.crash.shim import compiled
 
 SQLITE_KILLS = 2000
 POSTGRESQL_KILLS = 500
-MIGRATION_KILLS = 200
+START_KILLS = 200
 FRESH_KILLS = 20
 IMAGES = 520
 
@@ -33,8 +33,8 @@ def rows() -> Iterator[str]:
         shim = compiled(folder)
         kills = ("--times", SQLITE_KILLS, "--fresh", FRESH_KILLS)
         yield from _killed("SQLite", shim, "kills", memory / "kills", *kills)
-        begun = ("--times", MIGRATION_KILLS)
-        yield from _killed("migrations", shim, "migrations", memory / "migrations", *begun)
+        for what in ("migrations", "first starts"):
+            yield from _killed(what, shim, what, memory / what, "--times", START_KILLS)
         yield from _power(shim, memory / "power")
         programs = databases.postgresql_programs()
         if programs is None:

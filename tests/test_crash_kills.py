@@ -4,6 +4,7 @@
 thousands of times; here is the part of it that every run of the tests can afford.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ def outcomes(shim, memory):
         "two": ("kills", memory / "two", "--times", 140, "--seed", 2),
         "fresh": ("kills", memory / "fresh", "--times", 20, "--fresh", 20),
         "migrations": ("migrations", memory / "migrations", "--times", 30),
+        "first starts": ("first starts", memory / "first", "--times", 20),
         "left alone": ("kills", memory / "alone", "--times", 0),
     }
     with side_by_side(shim, runs) as made:
@@ -89,6 +91,10 @@ def test_nor_while_an_older_database_is_migrated(outcomes):
     assert sound(outcomes["migrations"].result(), 30) >= COPY
 
 
+def test_nor_while_a_database_is_made(outcomes):
+    assert sound(outcomes["first starts"].result(), 20) >= {"open journal", "fdatasync journal"}
+
+
 def test_left_alone_nothing_is_repeated(outcomes):
     outcome = outcomes["left alone"].result()
     sound(outcome, 0)
@@ -101,5 +107,6 @@ def test_on_postgresql_nothing_is_lost_and_nothing_duplicated(on_a_server):
 
 
 def test_every_boundary_is_named_in_the_page_on_reliability(outcomes):
-    reached = outcomes["one"].result()["reached"] + outcomes["migrations"].result()["reached"]
-    assert {name for name in {*reached, *SOCKETS} if f"`{name}`" not in PAGE} == set()
+    campaigns = [outcomes[name].result() for name in ("one", "migrations", "first starts")]
+    reached = SOCKETS.union(*(campaign["reached"] for campaign in campaigns))
+    assert set(re.findall(r"`(\w+ [a-z]+)`", PAGE.partition("### Boundaries")[2])) == reached

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash import trials
-from tests.crash.campaign import campaign, migrations
-from tests.crash.databases import Databases, Files, Server
+from tests.crash.campaign import beginnings, campaign
+from tests.crash.databases import Databases, Files, Server, nothing, oldest
 from tests.crash.harness import Ground
 from tests.crash.power import power
 
@@ -30,8 +30,8 @@ def _kills(asked: argparse.Namespace) -> dict[str, Any]:
     return asdict(made)
 
 
-def _migrations(asked: argparse.Namespace) -> dict[str, Any]:
-    return asdict(migrations(asked.place, kills=asked.times, seed=asked.seed))
+def _beginnings(begin: Callable[[str], None]) -> Callable[[Any], dict[str, Any]]:
+    return lambda asked: asdict(beginnings(asked.place, begin, kills=asked.times, seed=asked.seed))
 
 
 def _power(asked: argparse.Namespace) -> dict[str, Any]:
@@ -46,7 +46,8 @@ def _trial(trial: Callable[[Ground], dict[str, Any]]) -> Callable[[Any], dict[st
 
 WHAT: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "kills": _kills,
-    "migrations": _migrations,
+    "migrations": _beginnings(oldest),
+    "first starts": _beginnings(nothing),
     "power": _power,
     "troubled": lambda asked: trials.all_troubled(_ground(asked), asked.only),
     "full": lambda asked: trials.full(Path(asked.place)),

@@ -8,11 +8,11 @@ last two anywhere in what is left.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.crash.databases import Files, oldest
+from tests.crash.databases import Files
 from tests.crash.harness import Ground
 from tests.crash.judging import Verdict
 from tests.crash.shim import Kill
@@ -95,9 +95,12 @@ def _anywhere(boundaries: int, dice: random.Random) -> list[Kill]:
     return [Kill(dice.randint(1, boundaries // 2), dice.random() < 0.5) for _ in range(A_LIFE)]
 
 
-def migrations(place: str, *, kills: int, seed: int) -> Outcome:
-    """Kill starts on a database of the oldest release, each at another boundary; then live."""
-    ground = Ground(Files(Path(place), begin=oldest))
+def beginnings(place: str, begin: Callable[[str], None], *, kills: int, seed: int) -> Outcome:
+    """Kill starts on what `begin` has made, each at another boundary; then live.
+
+    That is a database of the oldest release, which is migrated, or none at all.
+    """
+    ground = Ground(Files(Path(place), begin=begin))
     outcome, dice = Outcome(), random.Random(seed)
     ground.begin()
     ground.run(ground.settings(ground.databases.empty(), scene="opening"))

@@ -79,6 +79,10 @@ def made(url: str) -> None:
     asyncio.run(make())
 
 
+def nothing(_url: str) -> None:
+    """Make no database at all."""
+
+
 def oldest(url: str) -> None:
     """Make the tables of the first release at `url`, in use: every cell has been seen to work."""
     place = place_of(url)

@@ -24,7 +24,8 @@ from pathlib import Path
 from sqlalchemy.exc import DatabaseError
 
 from monitor.model import Incident, IncidentState
-from monitor.store import reads
+from monitor.store import StoreUnavailable, reads
+from monitor.store.migrate import require_current
 from monitor.store.place import Place, place_of, reading
 from monitor.store.reads import IncidentRecord
 from tests.crash.receiver import Receiver
@@ -67,8 +68,18 @@ class Verdict:
 
 
 def standing(url: str) -> list[Incident]:
-    """Every incident on disk as it stands now; whose files they are is left alone."""
+    """Every incident on disk as it stands now, none while its tables are not those of today.
+
+    Whose files they are is left alone.
+    """
+    place = place_of(url)
+    if place.path is not None and not place.path.exists():
+        return []
     with _connected(url) as connection:
+        try:
+            require_current(place, connection)
+        except StoreUnavailable:
+            return []
         return [record.incident for record in _records(connection)]
 
 

@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.crash.databases import Files
+from tests.crash.databases import Files, nothing
 from tests.crash.harness import Ground
 from tests.crash.images import HOW, Disk, Step, steps_of, written
 from tests.crash.judging import judged, notices_on
@@ -76,7 +76,7 @@ def power(ground: Ground, place: Path, *, images: int, seed: int) -> PowerOutcom
         _recorded(ground, Files(place / "used"), hasty=False),
         _recorded(ground, Files(place / "hasty"), hasty=True),
         _recorded(ground, Files(place / "killed"), hasty=True, kill=(400, False)),
-        _recorded(ground, Files(place / "new", begin=lambda _url: None), hasty=False),
+        _recorded(ground, Files(place / "new", begin=nothing), hasty=False),
     ]
     outcome.steps = sum(len(life.steps) for life in lives)
     for number in range(images):
