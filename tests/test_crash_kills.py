@@ -49,6 +49,10 @@ def outcomes(shim, memory):
         "fresh": ("kills", memory / "fresh", "--times", 20, "--fresh", 20),
         "migrations": ("migrations", memory / "migrations", "--times", 30),
         "first starts": ("first starts", memory / "first", "--times", 20),
+        "failing": (
+            *("kills", memory / "failing", "--times", 30),
+            *("--trouble", "EIO on write at change 1"),
+        ),
         "left alone": ("kills", memory / "alone", "--times", 0),
     }
     with side_by_side(shim, runs) as made:
@@ -93,6 +97,10 @@ def test_nor_while_an_older_database_is_migrated(outcomes):
 
 def test_nor_while_a_database_is_made(outcomes):
     assert sound(outcomes["first starts"].result(), 20) >= {"open journal", "fdatasync journal"}
+
+
+def test_nor_while_the_disk_fails(outcomes):
+    sound(outcomes["failing"].result(), 30)
 
 
 def test_left_alone_nothing_is_repeated(outcomes):

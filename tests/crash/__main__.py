@@ -26,6 +26,7 @@ def _kills(asked: argparse.Namespace) -> dict[str, Any]:
         seed=asked.seed,
         fresh=asked.fresh,
         until_unsound=asked.planted is not None,
+        trouble=asked.trouble,
     )
     return asdict(made)
 
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fresh", type=int, default=0)
     parser.add_argument("--planted")
+    parser.add_argument("--trouble")
     parser.add_argument("--only", nargs="*", default=[])
     asked = parser.parse_args()
     print(json.dumps(WHAT[asked.what](asked)))  # noqa: T201 - this is what it is run for

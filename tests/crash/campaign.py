@@ -54,24 +54,29 @@ class Outcome:
 
 
 def campaign(
-    ground: Ground, *, kills: int, seed: int, fresh: int = 0, until_unsound: bool = False
+    ground: Ground,
+    *,
+    kills: int,
+    seed: int,
+    fresh: int = 0,
+    until_unsound: bool = False,
+    trouble: str | None = None,
 ) -> Outcome:
     """Kill at least so often, the last `fresh` of it as fresh interpreters; sum up.
 
-    With `until_unsound` the first life that is not sound is the last.
+    With `until_unsound` the first life that is not sound is the last. `trouble` is what the disk of
+    each life has until its first kill.
     """
     outcome, dice = Outcome(), random.Random(seed)
     for hasty in (False, True):
-        outcome.add(ground.life([], hasty=hasty))
+        outcome.add(ground.life([], hasty=hasty, trouble=trouble))
     steps = ground.page.steps()
     outcome.boundaries = len(steps)
     plans = _plans(steps, 1 + (kills - fresh) // A_LIFE, dice)
     while outcome.kills < kills and not (until_unsound and outcome.complaints):
         plan = next(plans, None) or _anywhere(len(steps), dice)
-        verdict = ground.life(
-            plan, hasty=bool(outcome.lives % 2), fresh=outcome.kills >= kills - fresh
-        )
-        outcome.add(verdict)
+        hasty, new = bool(outcome.lives % 2), outcome.kills >= kills - fresh
+        outcome.add(ground.life(plan, hasty=hasty, fresh=new, trouble=trouble))
     outcome.reached = sorted(ground.reached)
     outcome.killed_at = dict(sorted(ground.killed_at.items()))
     return outcome

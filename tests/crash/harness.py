@@ -46,18 +46,29 @@ class Ground:
         # What is here now is never looked at again by the collectors of the forks.
         gc.freeze()
 
-    def life(self, kills: Sequence[Kill], *, hasty: bool = False, fresh: bool = False) -> Verdict:
+    def life(
+        self,
+        kills: Sequence[Kill],
+        *,
+        hasty: bool = False,
+        fresh: bool = False,
+        trouble: str | None = None,
+    ) -> Verdict:
         """One life from an empty store: killed at each of these, then left alone to its end.
 
         With `fresh` those that are killed are fresh interpreters. A life that comes to its end
-        before all kills have come has had fewer.
+        before all kills have come has had fewer. `trouble` is what the disk of the first one has.
         """
         url = self.databases.empty()
         self.begin()
         done, snapshots, code = 0, [], None
         settings = self.settings(url, hasty=hasty, small_wal=hasty)
         for kill in (*kills, None):
-            mortal = replace(settings, kill=kill and (kill.at, kill.after))
+            mortal = replace(
+                settings,
+                kill=kill and (kill.at, kill.after),
+                trouble=None if done else trouble,
+            )
             code = self.run(mortal, fresh=fresh and kill is not None)
             self.reached.update(self.page.steps())
             if code != -signal.SIGKILL or kill is None:
