@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -249,4 +250,10 @@ def _copied(place: Place, folder: Path) -> Place:
     for file in place.path.parent.glob(f"{place.path.name}*"):
         if not file.name.endswith(("-shm", ".lock")):
             shutil.copy(file, folder / file.name)
+    # What a kill left half done is undone here: who only reads may not do it.
+    with (
+        suppress(sqlite3.DatabaseError),
+        closing(sqlite3.connect(folder / place.path.name)) as rude,
+    ):
+        rude.execute("PRAGMA schema_version")
     return place_of(f"sqlite:///{folder / place.path.name}")
