@@ -64,6 +64,7 @@ class Settings:
 
 def live(settings: Settings) -> int:
     """Play the scene in this process; the exit code."""
+    shim.dies_with_parent()
     # What is tried again is tried again soon: no test waits for the pauses of real life.
     writing._PAUSES, place._WAIT = (0.01,), 0.05
     if settings.small_wal:
