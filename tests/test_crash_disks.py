@@ -4,7 +4,7 @@ import pytest
 
 from tests.crash.running import side_by_side
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1500)
 
 TOLD_WITHIN = 15
 """Virtual seconds until the monitor says that it cannot write; 30 is what may be."""

@@ -12,7 +12,7 @@ import pytest
 from tests import databases
 from tests.crash.running import side_by_side
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1500)
 
 PAGE = (Path(__file__).parents[1] / "docs" / "reliability.md").read_text()
 

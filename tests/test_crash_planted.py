@@ -8,7 +8,7 @@ import pytest
 from tests.crash.planted import FAULTS
 from tests.crash.running import side_by_side
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1500)
 
 PLANTED = {
     "send_before_commit": ("kills", "--times", 90),

@@ -51,7 +51,7 @@ class TestTheDisk:
         assert lengths == {0, 512, 1024, 1536, 2048}
 
 
-@pytest.mark.timeout(360)
+@pytest.mark.timeout(1500)
 def test_whatever_disk_is_left_the_life_goes_on_from_it_and_nothing_is_lost(shim, memory):
     outcome = behind(shim, "power", memory / "power", "--times", 104, "--seed", PART)
     assert outcome["complaints"] == []

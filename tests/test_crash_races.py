@@ -4,7 +4,7 @@ import pytest
 
 from tests.crash.running import behind
 
-pytestmark = pytest.mark.timeout(360)
+pytestmark = pytest.mark.timeout(1500)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -28,6 +28,9 @@ from tests.crash.world import World
 STUCK_AFTER = 60.0
 """Seconds after which a monitor that neither ends nor is killed is ended, and counts as broken."""
 
+REFUSALS = 10
+"""How often a monitor is started again that was refused the store."""
+
 
 @dataclass
 class Ground:
@@ -69,7 +72,7 @@ class Ground:
                 kill=kill and (kill.at, kill.after),
                 trouble=None if done else trouble,
             )
-            code = self.run(mortal, fresh=fresh and kill is not None)
+            code = self._run_until_held(mortal, fresh=fresh and kill is not None)
             self.reached.update(self.page.steps())
             if code != -signal.SIGKILL or kill is None:
                 break
@@ -77,6 +80,14 @@ class Ground:
             self.killed_at.update([str(self.page.killed_at)])
             snapshots.append(standing(url))
         return judged(url, self.receiver, self.world, kills=done, code=code, then=snapshots)
+
+    def _run_until_held(self, settings: Settings, *, fresh: bool) -> int:
+        """Run it again while the store is refused: a server learns late that a client died."""
+        for _ in range(REFUSALS):
+            code = self.run(settings, fresh=fresh)
+            if code != child.REFUSED:
+                break
+        return code
 
     def begin(self) -> None:
         """Nothing was accepted, no time has passed."""

@@ -80,14 +80,14 @@ ESTATE = Estate(
 )
 
 
-def channels(port: int) -> tuple[Channel, ...]:
-    """The two ways out of a life, to one receiver."""
+def channels(port: int, *, timeout: float = 20.0) -> tuple[Channel, ...]:
+    """The two ways out of a life, to one receiver, which has so many seconds to answer."""
     return tuple(
         Channel(
             name,
             "webhook",
             (role,),
-            WebhookOptions(f"http://127.0.0.1:{port}/{name}", SECRET, timeout=1.0),
+            WebhookOptions(f"http://127.0.0.1:{port}/{name}", SECRET, timeout),
         )
         for name, role in (("pager", Role.ON_CALL), ("desk", Role.SERVICE_DESK))
     )
@@ -189,7 +189,7 @@ class Life:
             self.clock,
             random=lambda: 0.0,
             poll_seconds=0.05,
-            send_seconds=2.0,
+            send_seconds=30.0,
         )
         self.writing = Writing(store, self.clock, committed=self._committed, failed=self._refused)
         if len(await store.proven()) < len(ESTATE.cells()):

@@ -15,7 +15,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 
 
-def behind(shim: Path, *arguments: object, within: float = 600.0) -> dict[str, Any]:
+def behind(shim: Path, *arguments: object, within: float = 1500.0) -> dict[str, Any]:
     """What `python -m tests.crash` prints for these arguments; fails with what it complained of."""
     ended = subprocess.run(
         [sys.executable, "-m", "tests.crash", *map(str, arguments)],

@@ -52,7 +52,7 @@ async def opening(settings) -> dict[str, Any]:
 async def race(settings) -> dict[str, Any]:
     """Two delivery workers on one store, until all is sent; time passes while both are idle."""
     world = World(settings.world)
-    clock, ways = _clock(world), channels(settings.receiver)
+    clock, ways = _clock(world), channels(settings.receiver, timeout=2.0)
     store, net = await open_store(settings.url, clock=clock, holder="a race"), network(clock)
     owed = [
         notice(of, way.name, id=f"{way.name}-{of.number}") for of in _incidents() for way in ways
@@ -68,7 +68,7 @@ async def race(settings) -> dict[str, Any]:
             clock,
             random=lambda: 0.0,
             poll_seconds=0.005,
-            send_seconds=2.0,
+            send_seconds=30.0,
         )
         for _ in range(2)
     ]
