@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from tests import databases
+from tests.crash import shim as shims
 
 
 def pytest_report_header(config):
     on = ", ".join(databases.available())
     missing = "" if databases.postgresql_programs() else " (no PostgreSQL server is installed here)"
-    return f"databases: {on}{missing}"
+    compiler = "" if shutil.which("cc") else "; no C compiler: the crash harness does not run"
+    return f"databases: {on}{missing}{compiler}"
 
 
 @pytest.fixture(scope="session")
@@ -41,10 +47,27 @@ def postgresql_url(postgresql):
         yield url
 
 
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory):
+    """The library that the crash harness puts between its processes and the kernel."""
+    return shims.compiled(tmp_path_factory.mktemp("shim"))
+
+
+@pytest.fixture(scope="module")
+def memory():
+    """A folder in memory, where syncing costs nothing: for who kills processes, not machines."""
+    place = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=place if place.is_dir() else None) as folder:
+        yield Path(folder)
+
+
 def pytest_collection_modifyitems(config, items):
-    """Where no PostgreSQL server is installed, what only concerns one is not selected."""
-    if databases.postgresql_programs():
-        return
-    away = [item for item in items if "postgresql_url" in getattr(item, "fixturenames", ())]
+    """What needs a PostgreSQL server, or a C compiler, is not selected where there is none."""
+    lacking = set()
+    if not databases.postgresql_programs():
+        lacking.add("postgresql_url")
+    if not shutil.which("cc"):
+        lacking.add("shim")
+    away = [item for item in items if lacking & set(getattr(item, "fixturenames", ()))]
     config.hook.pytest_deselected(items=away)
     items[:] = [item for item in items if item not in away]
