@@ -54,9 +54,9 @@ class Receiver:
         self._more.set()
         return self.answers.pop(0) if self.answers else ACCEPT
 
-    async def received(self, count: int) -> list[Arrival]:
-        """Wait until `count` requests arrived in all; fails after 10 s."""
-        async with asyncio.timeout(10):
+    async def received(self, count: int, within: float = 10) -> list[Arrival]:
+        """Wait until `count` requests arrived in all; fails after so many seconds."""
+        async with asyncio.timeout(within):
             while len(self.arrivals) < count:
                 self._more.clear()
                 await self._more.wait()
