@@ -105,7 +105,19 @@ class Play:
 
 @asynccontextmanager
 async def playing(folder, estate, answers=None, **channels: str) -> AsyncIterator[Play]:
-    """The program over the estate, with a webhook for each channel; `answers` are by channel."""
+    """The program over the estate, with a webhook for each channel; `answers` are by channel.
+
+    At the end everything has arrived, and nothing but what was expected.
+    """
+    async with started(folder, estate, answers, **channels) as play:
+        yield play
+        await play.nothing_more()
+        await play.running.ends(signal.SIGTERM)
+
+
+@asynccontextmanager
+async def started(folder, estate, answers=None, **channels: str) -> AsyncIterator[Play]:
+    """As `playing`, whatever is left over at the end."""
     async with AsyncExitStack() as stack:
         receivers = {
             name: await stack.enter_async_context(
@@ -123,10 +135,7 @@ async def playing(folder, estate, answers=None, **channels: str) -> AsyncIterato
         path.write_text("".join((*kept, "channels:\n", *_lines(channels, receivers))))
         running = await stack.enter_async_context(monitor(path, url))
         await running.until_ready()
-        play = Play(running, estate, receivers)
-        yield play
-        await play.nothing_more()
-        await running.ends(signal.SIGTERM)
+        yield Play(running, estate, receivers)
 
 
 def _lines(channels: dict[str, str], receivers: dict[str, Receiver]) -> Iterator[str]:

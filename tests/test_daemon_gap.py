@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from monitor.clock import Clock
-from monitor.daemon import _keep_gap
+from monitor.daemon.wiring import _keep_gap
 from monitor.model import UnobservedReason
 from monitor.store import open_store
 from tests.store_fixtures import CLOCK, T0

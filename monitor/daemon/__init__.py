@@ -21,51 +21,27 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
 
 import structlog
 import uvloop
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
-from monitor.clock import Clock, Now
+from monitor.clock import Clock
 from monitor.config import Config
-from monitor.daemon import garbage, official
+from monitor.daemon import garbage
 from monitor.daemon.descriptors import raise_limit
 from monitor.daemon.ending import end_at_once, end_by_force
 from monitor.daemon.listener import Listener, bind
 from monitor.daemon.logs import Logs
-from monitor.daemon.mind import holder_name, mind_of, new_ulid
-from monitor.daemon.official import CalendarWatch
-from monitor.daemon.schedule import Schedule, together
+from monitor.daemon.mind import holder_name
 from monitor.daemon.showing import show
-from monitor.delivery import Delivery
-from monitor.engine import Engine, ProbeCell
-from monitor.engine.emergency import Emergency, replay
-from monitor.engine.hearing import Hearing, expected
-from monitor.engine.recalled import load_mind
-from monitor.engine.recorder import Recorder
-from monitor.engine.writing import SIGN_EVERY
+from monitor.daemon.wiring import Parts, wired
+from monitor.engine import Engine
+from monitor.engine.emergency import Emergency
 from monitor.metrics import Metrics
-from monitor.model import (
-    Cell,
-    CellKey,
-    Change,
-    Notice,
-    Result,
-    Unobserved,
-    UnobservedReason,
-)
 from monitor.net.network import Net
 from monitor.net.redaction import Redactor
-from monitor.probes import PROBES, Ask, Means
-from monitor.refreshing import Refreshing
-from monitor.selfwatch.alarm import Author
 from monitor.selfwatch.watchdog import PATIENT, Patience, Watchdog
-from monitor.selfwatch.watching import SelfWatch
 from monitor.store import Spool, Store, StoreError, StoreUnavailable, open_store
-from monitor.timetable import slots
 from monitor.web import create_app
 
 LOG = structlog.get_logger("monitor")
@@ -75,10 +51,6 @@ _FINISH_WITHIN = 2.0
 _GONE_WITHIN = 4.5
 _TELL_WITHIN = 35.0
 """Seconds from the signal to stop: answers to be given, writes to be done, the process to end."""
-
-_PRUNE_EVERY = 600
-_GAP_KEPT = timedelta(seconds=SIGN_EVERY)
-"""What lies between two signatures anyway is no gap."""
 
 
 class CannotStart(Exception):  # noqa: N818 - named for what it says
@@ -235,7 +207,7 @@ async def _run(
     metrics = Metrics(config.estate, [channel.name for channel in config.channels])
     net = _net(config, clock)
     try:
-        parts = await _wired(config, clock, store, metrics, net)
+        parts = await wired(config, clock, store, metrics, net)
     except StoreError as error:
         raise CannotStart(str(error)) from None
     app = create_app(
@@ -299,7 +271,7 @@ async def _run(
         await net.aclose()
 
 
-async def _finished(parts: _Parts) -> None:
+async def _finished(parts: Parts) -> None:
     try:
         async with asyncio.timeout(_FINISH_WITHIN):
             await parts.engine.finish()
@@ -308,200 +280,3 @@ async def _finished(parts: _Parts) -> None:
         LOG.error("stopped before everything was written: the store could not be used")
     except StoreError as error:
         LOG.error("stopped before everything was written", reason=str(error))
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    engine: Engine
-    delivery: Delivery
-    schedule: Schedule
-    scheduler: AsyncIOScheduler
-    resumed: list[Change]
-    calendar: CalendarWatch | None
-    hearing: Hearing
-    refreshing: Refreshing
-    emergency: Emergency
-    selfwatch: SelfWatch
-
-
-async def _wired(config: Config, clock: Clock, store: Store, metrics: Metrics, net: Net) -> _Parts:
-    await store.release_leases()
-    spool = Spool(config.spool)
-    if spooled := await replay(spool, store):
-        LOG.warning("what was spooled is in the store", changes=spooled)
-    now = clock.now()
-    await _keep_gap(store, now.at)
-    await store.watch([service.name for service in config.estate.services], now.at)
-    delivery = Delivery(
-        store,
-        {channel.name: channel for channel in config.channels},
-        net,
-        clock,
-        random=random.random,
-        on_sent=_notice_sent(metrics),
-        on_late=lambda channel, since: engine.arrived_late(channel, since),  # noqa: PLW0108 - made below
-        public_url=config.public_url,
-        links=config.links,
-    )
-    mind, resumed = await load_mind(
-        lambda worked: mind_of(config, store, worked), store, now, _unobserved(store.seen_at, now)
-    )
-    hearing = Hearing(expected(config.estate), await store.heartbeats(), store, clock)
-    history = config.history
-    recorder = Recorder(Path(history.record), history.record_max_bytes) if history.record else None
-    emergency = Emergency(
-        spool,
-        store,
-        delivery.channels,
-        net,
-        clock,
-        random=random.random,
-        public_url=config.public_url,
-    )
-    engine = Engine(
-        mind,
-        store,
-        _probes(Means(net, hearing)),
-        clock,
-        metrics,
-        committed=delivery.wake,
-        recorder=recorder,
-        watched_until=min(store.seen_at, now.at),
-        emergency=emergency,
-        paused_since=await _pause(store),
-    )
-    scheduler = AsyncIOScheduler(timezone="UTC")
-    loop = asyncio.get_running_loop()
-
-    def fire(key: CellKey, planned: float, wait: float) -> None:
-        loop.call_at(together(loop.time() + wait), engine.fire, key, planned)
-
-    def stepped(seconds: float) -> None:
-        LOG.warning("the wall clock stepped", seconds=round(seconds, 3))
-        metrics.clock_step(seconds)
-        engine.forget_in_flight()
-        delivery.hurry()
-        hearing.stepped()
-
-    schedule = Schedule(
-        scheduler,
-        slots(config.estate.cells()),
-        clock,
-        fire=fire,
-        missed=metrics.missed,
-        stepped=stepped,
-    )
-    scheduler.add_job(
-        _prune,
-        IntervalTrigger(seconds=_PRUNE_EVERY),
-        args=(store, clock, config, metrics),
-        coalesce=True,
-        misfire_grace_time=_PRUNE_EVERY,
-    )
-    watch = None
-    if config.official is not None:
-        watch = CalendarWatch(config.calendar, config.official, net, clock, metrics)
-        _compare_daily(scheduler, watch, clock)
-    refreshing = Refreshing(store, delivery.channels, net, clock, public_url=config.public_url)
-    selfwatch = SelfWatch(
-        engine,
-        delivery,
-        net,
-        metrics,
-        settings=config.selfwatch,
-        estate=config.estate,
-        channels=config.channels,
-        author=Author(store.instance, config.public_url, new_ulid),
-        random=random.random,
-    )
-    return _Parts(
-        engine,
-        delivery,
-        schedule,
-        scheduler,
-        resumed,
-        watch,
-        hearing,
-        refreshing,
-        emergency,
-        selfwatch,
-    )
-
-
-async def _pause(store: Store) -> datetime | None:
-    """Since when the outbox is paused, which is said loudly: nobody is told of anything."""
-    since = await store.paused_since()
-    if since is not None:
-        remedy = "monitor restore --confirm"
-        LOG.error("the outbox is paused: nothing is sent", since=str(since), remedy=remedy)
-    return since
-
-
-def _compare_daily(scheduler: AsyncIOScheduler, watch: CalendarWatch, clock: Clock) -> None:
-    scheduler.add_job(
-        watch.compare,
-        IntervalTrigger(seconds=official.EVERY),
-        next_run_time=clock.wall() + timedelta(seconds=official.SOON),
-        coalesce=True,
-        misfire_grace_time=official.EVERY,
-    )
-
-
-async def _keep_gap(store: Store, at: datetime) -> None:
-    """Store that no monitor ran since the last one signed: before this one signs, or it is lost.
-
-    A new store was signed when it was made, a moment ago.
-    """
-    if at - store.seen_at > _GAP_KEPT:
-        gap = Unobserved(new_ulid(at), store.seen_at, at, UnobservedReason.NOT_RUNNING)
-        await store.commit(Change(unobserved=(gap,)))
-
-
-def _unobserved(seen_at: datetime, now: Now) -> str:
-    """What to say of the time that no monitor saw, which began when the last one signed last."""
-    if seen_at > now.at:
-        return f"Not observed until {now.at:%Y-%m-%d %H:%M:%SZ}: the monitor was started then."
-    return (
-        f"Not observed from {seen_at:%Y-%m-%d %H:%M:%SZ} to {now.at:%Y-%m-%d %H:%M:%SZ}: "
-        "the monitor was not running."
-    )
-
-
-def _probes(means: Means) -> dict[str, ProbeCell]:
-    """The kinds of probe, each bound to what it asks by."""
-
-    def bound(kind: str) -> ProbeCell:
-        probe = PROBES[kind].probe
-
-        async def ask_cell(cell: Cell, ask: Ask) -> Result:
-            return await probe(cell, ask, means)
-
-        return ask_cell
-
-    return {kind: bound(kind) for kind in PROBES}
-
-
-def _notice_sent(metrics: Metrics) -> Callable[[Notice, float], None]:
-    def sent(notice: Notice, seconds: float) -> None:
-        metrics.notice_delay(seconds)
-        told = notice.message.about or notice.message.incident
-        LOG.info(
-            "notice sent",
-            incident=None if told is None else told.number,
-            channel=notice.channel,
-            action=notice.action,
-            seconds=round(seconds, 3),
-        )
-
-    return sent
-
-
-async def _prune(store: Store, clock: Clock, config: Config, metrics: Metrics) -> None:
-    try:
-        await store.prune(
-            clock.wall(),
-            pass_for=timedelta(hours=config.history.pass_hours),
-            other_for=timedelta(days=config.history.other_days),
-        )
-    except StoreUnavailable:
-        metrics.store_failure()

@@ -31,10 +31,11 @@ from monitor.store.errors import (
     StoreTooNew,
     StoreUnavailable,
 )
+from monitor.store.opening import open_reader, open_store
 from monitor.store.owing import NOT_SENT, OwedNotice, Redriven
 from monitor.store.reads import IncidentRecord, OutboxFigures, Period
 from monitor.store.spool import Sent, Spool
-from monitor.store.store import Store, open_reader, open_store
+from monitor.store.store import Store
 
 __all__ = [
     "NOT_SENT",

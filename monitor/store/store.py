@@ -31,19 +31,14 @@ from monitor.model import (
     Result,
     TimelineEvent,
 )
-from monitor.store import lock, outbox, owing, reads, writes
+from monitor.store import outbox, owing, reads, writes
 from monitor.store.errors import StoreError, StoreHeld, StoreUnavailable
-from monitor.store.migrate import migrate, require_current
 from monitor.store.owing import OwedNotice, Redriven
 from monitor.store.place import (
     READERS,
     Place,
-    make_room,
-    place_of,
-    reading,
     speaking,
     unavailable,
-    writing,
 )
 from monitor.store.reads import IncidentRecord, OutboxFigures, Period
 from monitor.store.spool import Sent
@@ -59,60 +54,12 @@ Ts = TypeVarTuple("Ts")
 
 
 @dataclass(frozen=True, slots=True)
-class _Writer:
+class Writer:
     """The one thread that writes, and the engine with the one connection that it uses."""
 
     thread: Executor
     engine: Engine
     clock: Clock
-
-
-async def open_store(url: str, *, clock: Clock, holder: str) -> Store:
-    """Take the store at `url` as `holder`, migrate it, and open its writer.
-
-    `url` is `sqlite:///path` or `postgresql://...`. StoreHeld when another process has it,
-    StoreTooNew when a later release wrote it, StoreUnavailable when it cannot be used.
-    """
-    place = place_of(url)
-    thread = ThreadPoolExecutor(1, "store-writer")
-    try:
-        opening = partial(_open, place, clock, holder, thread)
-        return await asyncio.get_running_loop().run_in_executor(thread, opening)
-    except BaseException:
-        thread.shutdown(wait=False)
-        raise
-
-
-async def open_reader(url: str) -> Store:
-    """Open the store at `url` for reading only, beside whoever holds it: no lock, no migration.
-
-    StoreUnavailable when there is none, or when it is not of this release.
-    """
-    return await asyncio.to_thread(_open_reader, place_of(url))
-
-
-def _open(place: Place, clock: Clock, holder: str, thread: Executor) -> Store:
-    with speaking(place), ExitStack() as opened:
-        make_room(place)
-        opened.callback(lock.take(place, holder))
-        migrate(place)
-        engine = writing(place)
-        opened.callback(engine.dispose)
-        with engine.begin() as connection:
-            lease = writes.take_lease(connection, holder, clock.wall())
-        readers = reading(place)
-        opened.callback(readers.dispose)
-        return Store(place, lease, readers, opened.pop_all(), _Writer(thread, engine, clock))
-
-
-def _open_reader(place: Place) -> Store:
-    with speaking(place), ExitStack() as opened:
-        readers = reading(place)
-        opened.callback(readers.dispose)
-        with readers.connect() as connection:
-            require_current(place, connection)
-            lease = reads.lease(connection)
-        return Store(place, lease, readers, opened.pop_all(), None)
 
 
 class Store:
@@ -133,7 +80,7 @@ class Store:
         lease: reads.Lease,
         readers: Engine,
         opened: ExitStack,
-        writer: _Writer | None,
+        writer: Writer | None,
     ) -> None:
         self.instance, self.fence, self.seen_at = lease
         self._place, self._readers, self._opened, self._writer = place, readers, opened, writer
@@ -154,7 +101,7 @@ class Store:
         """
         await self._in_writer(self._commit, change, wanted)
 
-    def _commit(self, writer: _Writer, change: Change, wanted: Callable[[], bool]) -> None:
+    def _commit(self, writer: Writer, change: Change, wanted: Callable[[], bool]) -> None:
         def unless_called_off(connection: Connection) -> None:
             writes.commit(connection, change)
             if not wanted():
@@ -183,7 +130,7 @@ class Store:
 
     def _commit_spooled(
         self,
-        writer: _Writer,
+        writer: Writer,
         change: Change,
         direct: tuple[Sequence[Sent], Collection[str], datetime],
     ) -> None:
@@ -344,7 +291,7 @@ class Store:
         return deleted
 
     def _forget(
-        self, writer: _Writer, outcome: Outcome, before: datetime, limit: int
+        self, writer: Writer, outcome: Outcome, before: datetime, limit: int
     ) -> tuple[int, float]:
         began = writer.clock.monotonic()
         gone = self._fenced(writer, writes.forget, outcome, before, limit)
@@ -444,7 +391,7 @@ class Store:
             return str(error)
         return None
 
-    def _sign(self, writer: _Writer) -> None:
+    def _sign(self, writer: Writer) -> None:
         self._fenced(writer, writes.sign, writer.clock.wall())
 
     async def close(self) -> None:
@@ -476,7 +423,7 @@ class Store:
         """Run `work` in the thread that writes, in a fenced transaction of its own."""
         return await self._in_writer(self._fenced, work, *args)
 
-    async def _in_writer(self, work: Callable[[_Writer, *Ts], T], *args: *Ts) -> T:
+    async def _in_writer(self, work: Callable[[Writer, *Ts], T], *args: *Ts) -> T:
         """Run `work` in the thread that writes, after what is queued there."""
         self._require_open()
         writer = self._writer
@@ -485,14 +432,14 @@ class Store:
         writing_it = partial(work, writer, *args)
         return await asyncio.get_running_loop().run_in_executor(writer.thread, writing_it)
 
-    def _fenced(self, writer: _Writer, work: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
+    def _fenced(self, writer: Writer, work: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         def fenced(connection: Connection) -> T:
             writes.require_fence(connection, self.fence)
             return work(connection, *args)
 
         return self._transact(writer, fenced)
 
-    def _transact(self, writer: _Writer, work: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
+    def _transact(self, writer: Writer, work: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         if _identity(self._place.path) != self._identity:
             # An open file outlives its name: what is written into it now is lost at the end.
             raise unavailable(self._place, "unable to open it: the file was removed or replaced")
