@@ -215,6 +215,14 @@ class TestFailover:
         assert actions(day, "other") == ["trigger", "update"]
         assert "pager refuses this for good" in day.headlines("other")[-1]
 
+    def test_of_a_desk_that_cannot_be_told_only_the_timeline_says_so(self):
+        day = Day("Mon 2026-11-23 09:50", estate(), channels=(PAGER, DESK))
+        day.fails("crm", "10:00:01", until="12:00")
+        day.runs_until("10:05")
+        day.reconciles(on("desk", **DEAD))
+        assert actions(day, "pager") == ["trigger"]
+        assert day.lines(1, "failed_over")[0].startswith("desk refuses this for good")
+
     def test_what_waits_for_support_to_open_is_not_late(self):
         day = Day(NIGHT, estate(), channels=(PAGER, DESK, SPARE))
         day.fails("crm", DOWN_AT, until="06:00", target={"acme"})

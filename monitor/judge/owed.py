@@ -5,7 +5,7 @@ what is in mind:
 
     no trigger where one is owed      it is made: a channel is new in the configuration, say
     refused for good, or tried for    the channels that stand in for this one are called in; where
-    `fail_over_after` in vain         none does, the other channels are told that this one was not
+    `fail_over_after` in vain         none does, the others are told that a pager was not
 
 Each trigger is given up once, and goes on being tried for as long as it ever is: should it arrive
 after all, two have been told. What was judged since the outbox was read is left for the next time,
@@ -30,6 +30,7 @@ from monitor.model import (
     Incident,
     Notice,
     NoticeState,
+    Role,
     TimelineEvent,
 )
 
@@ -95,7 +96,8 @@ def _failed_over(mind: Mind, now: Now, incident: Incident, trigger: Notice) -> l
     named = [channel.name for channel in stand_ins]
     text = wording.failed_over_text(trigger.channel, trigger.last_error, named, dead=dead)
     moved = lifecycle.fail_over(incident, trigger.id)
-    told = () if stand_ins else _others_told(mind, now, moved, trigger.channel, text)
+    alone = not stand_ins and _pages(mind, trigger.channel)
+    told = _others_told(mind, now, moved, trigger.channel, text) if alone else ()
     first = Change(
         incident=kept(mind, moved, told),
         was_version=incident.version,
@@ -108,6 +110,11 @@ def _failed_over(mind: Mind, now: Now, incident: Incident, trigger: Notice) -> l
         for channel in stand_ins
     ]
     return [first, *called]
+
+
+def _pages(mind: Mind, channel: str) -> bool:
+    """Whether a channel reaches on-call: that it was not told is worth a message of its own."""
+    return any(each.name == channel and Role.ON_CALL in each.roles for each in mind.channels)
 
 
 def _others_told(
