@@ -88,7 +88,7 @@ class TestTwoServicesBehindOneErp:
             "This answers for #2 only: #1 still waits for a person."
         )
         assert recovered.startswith(
-            "#1 also #2: CRITICAL Prospect 365 SITES is down for all users since 10:00: Recovered"
+            "#1 also #2: RECOVERED Prospect 365 SITES is down for all users: Recovered 10:20"
         )
         assert resolved == (
             "#1 also #2: RESOLVED Prospect 365 SITES is down for all users; still open here: #1"
