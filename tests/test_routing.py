@@ -165,6 +165,16 @@ class TestAskingAgain:
         day.runs_until("03:12")
         assert actions(day, "boss") == ["trigger"]
 
+    def test_who_has_a_guest_of_what_is_over_is_asked_by_a_page_of_its_own(self):
+        both = estate(*(service(name, check(name, of=TENANTS)) for name in ("crm", "sites")))
+        day = Day(NIGHT, both, channels=(PAGER, DESK))
+        day.fails("crm", DOWN_AT, until="02:20")
+        day.fails("sites", DOWN_AT, until="06:00")
+        day.runs_until("02:10")
+        day.acknowledges(2, "Sam")
+        day.runs_until("03:11")
+        assert day.said("pager")[-2:] == [(2, "trigger", 2), (1, "resolve", 2)]
+
 
 class TestFailover:
     def test_a_channel_in_reserve_is_told_nothing(self):

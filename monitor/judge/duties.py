@@ -198,12 +198,13 @@ def _asking_due(mind: Mind, incident: Incident, at: datetime) -> bool:
 
 
 def _asked(mind: Mind, now: Now, incident: Incident) -> Change:
-    own = _own_pages(mind, incident)
-    moved = lifecycle.ask(incident, own, now.at)
-    text = wording.asking_text(incident, mind.policy.ask_again_after)
-    notices = alerted_anew(mind, now, incident, moved, text=text, lead="Still failing: ")
-    if not own:
-        notices = notices_of(mind, now, moved, Action.UPDATE, text)
+    """A new alert on every on-call channel; a guest gets a page of its own."""
+    moved = lifecycle.ask(incident, _own_pages(mind, incident), now.at)
+    text, lead = wording.asking_text(incident, mind.policy.ask_again_after), "Still failing: "
+    notices = alerted_anew(mind, now, incident, moved, text=text, lead=lead)
+    if moved.paged_with is not None:
+        guest, moved = moved, lifecycle.part(moved, now.at)
+        notices += pages_of_its_own(mind, now, guest, moved, text=text, lead=lead)
     return _moved(mind, now, incident, moved, EventKind.ASKED, text=text, notices=notices)
 
 
