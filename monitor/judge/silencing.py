@@ -162,7 +162,8 @@ def _told_again(
     anew = alerted_anew(mind, now, before, moved, text=text, lead=lead, story=story)
     paged = set(own)
     if pages and moved.paged_with is not None:
-        guest, moved = moved, lifecycle.part(moved, now.at)
+        # It leaves where it was told of, not where a wider route would have it told of now.
+        guest, moved = wider or moved, lifecycle.part(moved, now.at)
         anew += pages_of_its_own(mind, now, guest, moved, text=text, lead=lead)
         paged |= {notice.channel for notice in anew}
     told = notices_of(mind, now, moved, Action.UPDATE, text, before=wider, story=story)
