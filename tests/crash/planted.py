@@ -15,7 +15,7 @@ from sqlalchemy import event, false, text
 from monitor import delivery
 from monitor.channels import CHANNELS, Means
 from monitor.model import Accepted, NoticeState
-from monitor.store import Store, outbox, store, writes
+from monitor.store import Store, opening, outbox, writes
 from monitor.store.tables import NOTICE
 from tests.crash.life import channels, network
 
@@ -60,8 +60,8 @@ def no_unique_index(_settings) -> None:
                 connection.execute(text(f"DROP INDEX {name}"))
         return made
 
-    opened = store._open
-    store._open = open_without
+    opened = opening._open
+    opening._open = open_without
 
 
 def _unique_indexes(connection) -> list[str]:
@@ -83,7 +83,7 @@ def no_fence_check(_settings) -> None:
 
 def synchronous_off(_settings) -> None:
     """SQLite does not wait for the disk."""
-    writing = store.writing
+    writing = opening.writing
 
     def careless(place):
         engine = writing(place)
@@ -94,7 +94,7 @@ def synchronous_off(_settings) -> None:
 
         return engine
 
-    store.writing = careless
+    opening.writing = careless
 
 
 def no_release(_settings) -> None:
