@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from monitor.engine import writing
-from monitor.store import StoreError, place, store
+from monitor.store import StoreError, opening, place
 from monitor.store.place import Place
 from monitor.store.place import writing as writing_engine
 from tests.crash import planted, scenes, shim
@@ -68,7 +68,7 @@ def live(settings: Settings) -> int:
     # What is tried again is tried again soon: no test waits for the pauses of real life.
     writing._PAUSES, place._WAIT = (0.01,), 0.05
     if settings.small_wal:
-        store.writing = _with_a_small_wal
+        opening.writing = _with_a_small_wal
     if settings.planted is not None:
         planted.FAULTS[settings.planted](settings)
     _behind_the_shim(settings)
