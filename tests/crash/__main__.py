@@ -25,7 +25,7 @@ def _kills(asked: argparse.Namespace) -> dict[str, Any]:
         kills=asked.times,
         seed=asked.seed,
         fresh=asked.fresh,
-        until_unsound=asked.planted is not None,
+        until_found=asked.planted is not None,
         trouble=asked.trouble,
     )
     return asdict(made)

@@ -59,13 +59,13 @@ def campaign(
     kills: int,
     seed: int,
     fresh: int = 0,
-    until_unsound: bool = False,
+    until_found: bool = False,
     trouble: str | None = None,
 ) -> Outcome:
     """Kill at least so often, the last `fresh` of it as fresh interpreters; sum up.
 
-    With `until_unsound` the first life that is not sound is the last. `trouble` is what the disk of
-    each life has until its first kill.
+    With `until_found` the first life that loses or doubles something is the last. `trouble` is what
+    the disk of each life has until its first kill.
     """
     outcome, dice = Outcome(), random.Random(seed)
     for hasty in (False, True):
@@ -73,7 +73,7 @@ def campaign(
     steps = ground.page.steps()
     outcome.boundaries = len(steps)
     plans = _plans(steps, 1 + (kills - fresh) // A_LIFE, dice)
-    while outcome.kills < kills and not (until_unsound and outcome.complaints):
+    while outcome.kills < kills and not (until_found and (outcome.lost or outcome.duplicated)):
         plan = next(plans, None) or _anywhere(len(steps), dice)
         hasty, new = bool(outcome.lives % 2), outcome.kills >= kills - fresh
         outcome.add(ground.life(plan, hasty=hasty, fresh=new, trouble=trouble))
