@@ -34,8 +34,8 @@ from monitor import hours
 from monitor.clock import Now
 from monitor.incident import lifecycle, replying, wording
 from monitor.judge import paging
-from monitor.judge.mind import ACTOR, Mind, kept
-from monitor.judge.notices import alerted_anew, notices_of, pages_of_its_own
+from monitor.judge.mind import Mind, move_of
+from monitor.judge.notices import notices_of, paged_anew
 from monitor.judge.owed import called_in
 from monitor.model import (
     Action,
@@ -44,11 +44,9 @@ from monitor.model import (
     EventKind,
     Handover,
     Incident,
-    Notice,
     Priority,
     ReportedBy,
     Role,
-    TimelineEvent,
 )
 from monitor.policy import WARN_SHARES
 
@@ -85,7 +83,7 @@ def _warned(mind: Mind, now: Now, incident: Incident) -> Change:
     moved = lifecycle.warn(incident)
     text = wording.warning_text(incident, share)
     notices = notices_of(mind, now, moved, Action.UPDATE, text)
-    return _moved(mind, now, incident, moved, EventKind.WARNED, text=text, notices=notices)
+    return move_of(mind, now, incident, moved, EventKind.WARNED, text=text, notices=notices)
 
 
 def _report_due(incident: Incident, at: datetime) -> ReportedBy | None:
@@ -100,7 +98,7 @@ def _warned_of(mind: Mind, now: Now, incident: Incident, reported: ReportedBy) -
     text = replying.report_warning_text(reported, share)
     only = None if reported.tenant is not None else Role.SERVICE_DESK
     notices = notices_of(mind, now, moved, Action.UPDATE, text, only=only)
-    return _moved(mind, now, incident, moved, EventKind.WARNED, text=text, notices=notices)
+    return move_of(mind, now, incident, moved, EventKind.WARNED, text=text, notices=notices)
 
 
 def _handed_over(mind: Mind, now: Now, incident: Incident) -> list[Change]:
@@ -140,7 +138,7 @@ def _offered(mind: Mind, now: Now, incident: Incident, closed_at: datetime) -> C
     notices = notices_of(
         mind, now, moved, Action.UPDATE, text, only=Role.ON_CALL, story=("Timeline:", *story)
     )
-    return _moved(mind, now, incident, moved, EventKind.HANDED_OVER, text=text, notices=notices)
+    return move_of(mind, now, incident, moved, EventKind.HANDED_OVER, text=text, notices=notices)
 
 
 def _unaccepted(incident: Incident, handover: Handover, at: datetime) -> bool:
@@ -158,13 +156,11 @@ def _escalated(
     """
     if incident.silenced is not None:
         moved = lifecycle.put_off(incident, now.at)
-        return _moved(mind, now, incident, moved, EventKind.ESCALATED, text=text, notices=())
+        return move_of(mind, now, incident, moved, EventKind.ESCALATED, text=text)
     moved = lifecycle.escalate(incident, _own_pages(mind, incident), now.at)
-    notices = alerted_anew(mind, now, incident, moved, text=text, lead=lead)
-    if moved.paged_with is not None and not _host_pages(mind, moved, since):
-        guest, moved = moved, lifecycle.part(moved, now.at)
-        notices += pages_of_its_own(mind, now, guest, moved, text=text, lead=lead)
-    return _moved(mind, now, incident, moved, EventKind.ESCALATED, text=text, notices=notices)
+    leaving = moved if moved.paged_with and not _host_pages(mind, moved, since) else None
+    moved, notices = paged_anew(mind, now, incident, moved, text=text, lead=lead, leaving=leaving)
+    return move_of(mind, now, incident, moved, EventKind.ESCALATED, text=text, notices=notices)
 
 
 def _own_pages(mind: Mind, incident: Incident) -> list[str]:
@@ -201,11 +197,9 @@ def _asked(mind: Mind, now: Now, incident: Incident) -> Change:
     """A new alert on every on-call channel; a guest gets a page of its own."""
     moved = lifecycle.ask(incident, _own_pages(mind, incident), now.at)
     text, lead = wording.asking_text(incident, mind.policy.ask_again_after), "Still failing: "
-    notices = alerted_anew(mind, now, incident, moved, text=text, lead=lead)
-    if moved.paged_with is not None:
-        guest, moved = moved, lifecycle.part(moved, now.at)
-        notices += pages_of_its_own(mind, now, guest, moved, text=text, lead=lead)
-    return _moved(mind, now, incident, moved, EventKind.ASKED, text=text, notices=notices)
+    leaving = moved if moved.paged_with else None
+    moved, notices = paged_anew(mind, now, incident, moved, text=text, lead=lead, leaving=leaving)
+    return move_of(mind, now, incident, moved, EventKind.ASKED, text=text, notices=notices)
 
 
 def _call_due(mind: Mind, channel: Channel, incident: Incident, at: datetime) -> float | None:
@@ -226,21 +220,3 @@ def _called_in(mind: Mind, now: Now, incident: Incident, channel: Channel, after
     words = wording.shown_outside_text if outside else wording.called_in_text
     text = words(after, channel.name)
     return called_in(mind, now, incident, channel, text=text, lead="Nobody has it: ")
-
-
-def _moved(
-    mind: Mind,
-    now: Now,
-    before: Incident,
-    moved: Incident,
-    kind: EventKind,
-    *,
-    text: str,
-    notices: tuple[Notice, ...],
-) -> Change:
-    return Change(
-        incident=kept(mind, moved, notices),
-        was_version=before.version,
-        events=(TimelineEvent(moved.id, now.at, ACTOR, kind, text),),
-        notices=notices,
-    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from monitor import detection
+from monitor.clock import Now
 from monitor.detection import Track
 from monitor.hours import Calendar
 from monitor.model import (
@@ -14,6 +15,7 @@ from monitor.model import (
     Change,
     Channel,
     Estate,
+    EventKind,
     Incident,
     Notice,
     Outage,
@@ -77,6 +79,26 @@ def kept(mind: Mind, incident: Incident, notices: Sequence[Notice] = ()) -> Inci
         mind.ended[incident.id] = incident
     _forget(mind)
     return incident
+
+
+def move_of(
+    mind: Mind,
+    now: Now,
+    before: Incident,
+    moved: Incident,
+    kind: EventKind,
+    *,
+    text: str,
+    notices: tuple[Notice, ...] = (),
+    by: str = ACTOR,
+) -> Change:
+    """One move of an incident as a change: what it became, its line, and whom that is told."""
+    return Change(
+        incident=kept(mind, moved, notices),
+        was_version=before.version,
+        events=(TimelineEvent(moved.id, now.at, by, kind, text),),
+        notices=notices,
+    )
 
 
 def numbered(mind: Mind, number: int) -> Incident:

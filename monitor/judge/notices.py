@@ -13,7 +13,7 @@ from datetime import datetime
 from monitor.clock import Now
 from monitor.incident import lifecycle, public, wording
 from monitor.judge import paging
-from monitor.judge.mind import ACTOR, Mind, kept
+from monitor.judge.mind import Mind, move_of
 from monitor.model import (
     Action,
     Change,
@@ -23,7 +23,6 @@ from monitor.model import (
     Message,
     Notice,
     Role,
-    TimelineEvent,
 )
 
 
@@ -101,7 +100,30 @@ def first_told(
     return _told(mind, now, place, said)
 
 
-def alerted_anew(
+def paged_anew(
+    mind: Mind,
+    now: Now,
+    before: Incident,
+    moved: Incident,
+    *,
+    text: str,
+    lead: str,
+    leaving: Incident | None,
+    story: tuple[str, ...] = (),
+) -> tuple[Incident, tuple[Notice, ...]]:
+    """The incident and its new alerts, where it has some already and where it shared a page.
+
+    `leaving` is the guest as its host's page tells of it, None where it stays there or is none.
+    """
+    notices = _alerted_anew(mind, now, before, moved, text=text, lead=lead, story=story)
+    if leaving is None:
+        return moved, notices
+    parted = lifecycle.part(moved, now.at)
+    own = _pages_of_its_own(mind, now, leaving, parted, text=text, lead=lead)
+    return parted, (*notices, *own)
+
+
+def _alerted_anew(
     mind: Mind,
     now: Now,
     before: Incident,
@@ -146,16 +168,11 @@ def guests_left(mind: Mind) -> list[Incident]:
 def _parted(mind: Mind, now: Now, guest: Incident, lead: str) -> Change:
     moved = lifecycle.part(guest, now.at)
     text = f"{lead}; told of on its own from now on."
-    notices = pages_of_its_own(mind, now, guest, moved, text=text, lead=f"{lead}: ")
-    return Change(
-        incident=kept(mind, moved, notices),
-        was_version=guest.version,
-        events=(TimelineEvent(guest.id, now.at, ACTOR, EventKind.NOTED, text),),
-        notices=notices,
-    )
+    notices = _pages_of_its_own(mind, now, guest, moved, text=text, lead=f"{lead}: ")
+    return move_of(mind, now, guest, moved, EventKind.NOTED, text=text, notices=notices)
 
 
-def pages_of_its_own(
+def _pages_of_its_own(
     mind: Mind, now: Now, guest: Incident, moved: Incident, *, text: str, lead: str
 ) -> tuple[Notice, ...]:
     """What `guest`, having become `moved`, is owed instead of a place in its host's page."""

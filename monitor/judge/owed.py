@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from monitor.clock import Now
 from monitor.incident import lifecycle, wording
 from monitor.judge import paging
-from monitor.judge.mind import ACTOR, Mind, kept, remembered
+from monitor.judge.mind import Mind, kept, move_of, remembered
 from monitor.judge.notices import first_told, notices_of
 from monitor.model import (
     Action,
@@ -31,7 +31,6 @@ from monitor.model import (
     Notice,
     NoticeState,
     Role,
-    TimelineEvent,
 )
 
 
@@ -98,12 +97,7 @@ def _failed_over(mind: Mind, now: Now, incident: Incident, trigger: Notice) -> l
     moved = lifecycle.fail_over(incident, trigger.id)
     alone = not stand_ins and _pages(mind, trigger.channel)
     told = _others_told(mind, now, moved, trigger.channel, text) if alone else ()
-    first = Change(
-        incident=kept(mind, moved, told),
-        was_version=incident.version,
-        events=(TimelineEvent(moved.id, now.at, ACTOR, EventKind.FAILED_OVER, text),),
-        notices=told,
-    )
+    first = move_of(mind, now, incident, moved, EventKind.FAILED_OVER, text=text, notices=told)
     lead = f"Instead of {trigger.channel}: "
     called = [
         called_in(mind, now, mind.open[incident.subject], channel, text=text, lead=lead)
@@ -131,9 +125,4 @@ def called_in(
     """A further channel is triggered, and told of the incident from now on."""
     moved = kept(mind, lifecycle.call_in(incident, channel.name))
     trigger = first_told(mind, now, moved, channel, text=text, lead=lead)
-    return Change(
-        incident=moved,
-        was_version=incident.version,
-        events=(TimelineEvent(moved.id, now.at, ACTOR, EventKind.CALLED_IN, text),),
-        notices=(trigger,),
-    )
+    return move_of(mind, now, incident, moved, EventKind.CALLED_IN, text=text, notices=(trigger,))

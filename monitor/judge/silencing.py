@@ -27,8 +27,8 @@ from datetime import timedelta
 from monitor.clock import Now
 from monitor.incident import lifecycle, wording
 from monitor.judge import paging
-from monitor.judge.mind import ACTOR, Mind, kept, numbered, remembered
-from monitor.judge.notices import alerted_anew, notices_of, pages_of_its_own
+from monitor.judge.mind import ACTOR, Mind, move_of, numbered, remembered
+from monitor.judge.notices import notices_of, paged_anew
 from monitor.model import (
     Action,
     Change,
@@ -65,8 +65,7 @@ def silence(
         silence = replace(before, by=by, reason=reason, until=silence.until)
     moved = lifecycle.silence(incident, silence)
     text = wording.silenced_text(silence)
-    line = TimelineEvent(moved.id, now.at, by, EventKind.SILENCED, text)
-    change = Change(incident=kept(mind, moved), was_version=incident.version, events=(line,))
+    change = move_of(mind, now, incident, moved, EventKind.SILENCED, text=text, by=by)
     remembered(mind, [change])
     return moved, change
 
@@ -124,12 +123,8 @@ def _ended(
     moved, notices = _told_again(
         mind, now, incident, text, lead="No longer silenced: ", story=story, pages=pages
     )
-    return Change(
-        incident=kept(mind, moved, notices),
-        was_version=incident.version,
-        events=(TimelineEvent(moved.id, now.at, by or ACTOR, EventKind.SILENCE_OVER, text),),
-        notices=notices,
-    )
+    kind = EventKind.SILENCE_OVER
+    return move_of(mind, now, incident, moved, kind, text=text, notices=notices, by=by or ACTOR)
 
 
 def _meanwhile(mind: Mind, incident: Incident, silence: Silence) -> tuple[str, ...]:
@@ -159,13 +154,12 @@ def _told_again(
     """
     own = _alerts(mind, moved) if pages else []
     before, moved = moved, lifecycle.end_silence(moved, own, paged=pages)
-    anew = alerted_anew(mind, now, before, moved, text=text, lead=lead, story=story)
-    paged = set(own)
-    if pages and moved.paged_with is not None:
-        # It leaves where it was told of, not where a wider route would have it told of now.
-        guest, moved = wider or moved, lifecycle.part(moved, now.at)
-        anew += pages_of_its_own(mind, now, guest, moved, text=text, lead=lead)
-        paged |= {notice.channel for notice in anew}
+    # It leaves where it was told of, not where a wider route would have it told of now.
+    leaving = (wider or moved) if pages and moved.paged_with else None
+    moved, anew = paged_anew(
+        mind, now, before, moved, text=text, lead=lead, leaving=leaving, story=story
+    )
+    paged = {*own, *(notice.channel for notice in anew)}
     told = notices_of(mind, now, moved, Action.UPDATE, text, before=wider, story=story)
     return moved, (*anew, *(notice for notice in told if notice.channel not in paged))
 
