@@ -36,16 +36,14 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor.channels import CHANNELS, ChannelKind, Means
 from monitor.channels.sending import LAST_PAUSE, attempt, pause
 from monitor.clock import Clock
-from monitor.incident import to_acknowledge
 from monitor.metrics import NoticeOutcome
 from monitor.model import (
-    STAFF,
     Accepted,
     Action,
     Channel,
@@ -237,27 +235,8 @@ class Delivery:
             known = await self._known(notice)
         except StoreUnavailable as error:
             return DeliveryError(f"cannot tell what the alert is called: {error}")
-        means = Means(self._net, known, self._public_url)
-        said = self._with_link(notice, channel)
-        return await attempt(said, channel, self._kinds, means, self._send_seconds)
-
-    def _with_link(self, notice: Notice, channel: Channel) -> Notice:
-        """The notice, with a link that acknowledges what it tells of where a person is asked to.
-
-        It is made when the notice leaves, so that one which waited is not born expired. Nobody
-        outside gets one.
-        """
-        told = notice.tells_of
-        staff = bool(set(STAFF) & set(channel.roles))
-        asks = staff and notice.action in {Action.TRIGGER, Action.UPDATE}
-        if self._links is None or told is None or not asks or not to_acknowledge(told):
-            return notice
-        token = self._links.token(told.id, self._clock.wall())
-        link = f"{self._public_url}/acknowledge/{token}"
-        message = notice.message
-        lines = (*message.lines, f"Acknowledge #{told.number}: {link}")
-        links = {**message.links, "Acknowledge": link}
-        return replace(notice, message=replace(message, lines=lines, links=links))
+        means = Means(self._net, known, self._public_url, self._links)
+        return await attempt(notice, channel, self._kinds, means, self._send_seconds)
 
     async def _known(self, notice: Notice) -> Accepted | None:
         """What the receiver called the alert before; a first notice is asked nothing of."""

@@ -30,6 +30,8 @@ from monitor.model import (
     Role,
     TimelineEvent,
 )
+from monitor.net.links import Links
+from monitor.net.secret import Secret
 from monitor.store import Sent, Spool, open_store, writes
 from monitor.store.spool import _line
 from tests.http_server import Reply
@@ -50,6 +52,9 @@ def resolved(change, seq=2):
     about = replace(change.incident, version=2, state=IncidentState.RESOLVED, resolved_at=START)
     told = notice(about, action=Action.RESOLVE, seq=seq)
     return Change(incident=about, was_version=1, notices=(told,))
+
+
+LINKS = Links(Secret("a key for links, of some length"))
 
 
 # --------------------------------------------------------------------------- the file
@@ -136,7 +141,7 @@ class World:
         options = WebhookOptions(receiver.url, SECRET, 2.0)
         channels = {"pager": Channel("pager", "webhook", (Role.ON_CALL,), options)}
         self.spool = Spool(folder / "m.db.spool")
-        dice = {"random": lambda: 0.0}
+        dice = {"random": lambda: 0.0, "links": LINKS, "public_url": "https://monitor.example"}
         self.emergency = Emergency(self.spool, store, channels, net, watch.clock, **dice)
         self.delivery = Delivery(store, channels, net, watch.clock, poll_seconds=0.02, **dice)
         self.writing = Writing(
@@ -261,7 +266,8 @@ async def test_a_page_goes_out_while_the_database_is_locked_and_once(tmp_path):
         async with locked(tmp_path):
             made.writing.change(opened())
             await made.is_spooled()
-            await made.receiver.received(1)
+            (page,) = await made.receiver.received(1)
+            assert "https://monitor.example/acknowledge/" in page.document["links"]["Acknowledge"]
             assert await made.states() == []
         await until(lambda: made.writing.idle)
         assert await made.states() == [NoticeState.SENT]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.model import Accepted, Notice
+from monitor.net.links import Links
 from monitor.net.network import Net
 
 
@@ -15,12 +16,14 @@ class Means:
     """What a send may use.
 
     `known` is what the receiver answered to the first notice of the same alert that it gave a name
-    to, None while it has named none. `public_url` is where people reach this monitor.
+    to, None while it has named none. `public_url` is where people reach this monitor. `links` sign
+    what notices carry to acknowledge by, None where they carry none.
     """
 
     net: Net
     known: Accepted | None = None
     public_url: str = ""
+    links: Links | None = None
 
 
 REFRESH_EVERY = 30.0

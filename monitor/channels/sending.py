@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from monitor.channels.kind import ChannelKind, Means
-from monitor.model import Accepted, Channel, DeliveryError, Notice
+from monitor.incident import to_acknowledge
+from monitor.model import STAFF, Accepted, Action, Channel, DeliveryError, Notice
 
 FIRST_PAUSE = 5.0
 LAST_PAUSE = 900.0
@@ -26,7 +28,27 @@ async def attempt(
     seconds: float,
 ) -> Accepted | DeliveryError:
     """Send once within so many seconds, and turn whatever comes of it into an answer."""
-    return await answered(kinds[channel.kind].send(notice, channel.options, means), seconds)
+    said = _with_link(notice, channel, means)
+    return await answered(kinds[channel.kind].send(said, channel.options, means), seconds)
+
+
+def _with_link(notice: Notice, channel: Channel, means: Means) -> Notice:
+    """The notice, with a link that acknowledges what it tells of where a person is asked to.
+
+    It is made when the notice leaves, so that one which waited is not born expired. Nobody outside
+    gets one.
+    """
+    told = notice.tells_of
+    staff = bool(set(STAFF) & set(channel.roles))
+    asks = staff and notice.action in {Action.TRIGGER, Action.UPDATE}
+    if means.links is None or told is None or not asks or not to_acknowledge(told):
+        return notice
+    token = means.links.token(told.id, means.net.clock.wall())
+    link = f"{means.public_url}/acknowledge/{token}"
+    message = notice.message
+    lines = (*message.lines, f"Acknowledge #{told.number}: {link}")
+    links = {**message.links, "Acknowledge": link}
+    return replace(notice, message=replace(message, lines=lines, links=links))
 
 
 async def answered(sending: Awaitable[T], seconds: float) -> T | DeliveryError:

@@ -22,6 +22,7 @@ from monitor.cli.common import (
     configured,
     mistaken,
     not_well,
+    person,
     print_json,
 )
 from monitor.cli.showing import told
@@ -32,7 +33,6 @@ from monitor.web.orders import (
     NOTE_MOST,
     REASON_MOST,
     SILENCE_MOST,
-    Acknowledgement,
     Note,
     SilenceOrder,
 )
@@ -47,7 +47,7 @@ def ack(
     as_json: JsonOption = False,
 ) -> None:
     """Acknowledge an incident, through the running monitor or, without one, in its store."""
-    name = _person(by, "takes")
+    name = person(by, "takes")
     found = configured(config)
     incident = _moved(number, lambda: ask.acknowledge(found, number, name))
     _told(incident, f"Incident {number} acknowledged by {name}.", as_json=as_json)
@@ -61,7 +61,7 @@ def note(
     as_json: JsonOption = False,
 ) -> None:
     """Add a line to an incident's timeline, also to that of a resolved one. Nobody is sent it."""
-    name = _person(by, "notes")
+    name = person(by, "notes")
     said = typer.get_text_stream("stdin").read() if text == "-" else text
     try:
         order = Note(by=name, text=said)
@@ -86,7 +86,7 @@ def silence(  # noqa: PLR0917 - each is an option of the command line
     as_json: JsonOption = False,
 ) -> None:
     """Have nothing sent of an incident for a while, but that it is over or gets wider."""
-    name = _person(by, "silences")
+    name = person(by, "silences")
     minutes = _minutes(lasts)
     try:
         order = SilenceOrder(by=name, reason=reason, minutes=minutes)
@@ -105,7 +105,7 @@ def unsilence(
     as_json: JsonOption = False,
 ) -> None:
     """End the silence of an incident before its time: what was not sent is told."""
-    name = _person(by, "ends")
+    name = person(by, "ends")
     found = configured(config)
     incident = _moved(number, lambda: ask.end_silence(found, number, name))
     _told(incident, f"Incident {number} is told of again, by {name}.", as_json=as_json)
@@ -121,7 +121,7 @@ def resolve(
     as_json: JsonOption = False,
 ) -> None:
     """Resolve an incident: one that a customer opened ends only so. Not while probes see it."""
-    name = _person(by, "resolves")
+    name = person(by, "resolves")
     found = configured(config)
     incident = _moved(number, lambda: ask.resolve(found, number, name, false_alarm=false_alarm))
     _told(incident, f"Incident {number} resolved by {name}.", as_json=as_json)
@@ -134,7 +134,7 @@ def false_alarm(
     as_json: JsonOption = False,
 ) -> None:
     """Resolve an incident that never was one; it is counted. Not while probes see it."""
-    name = _person(by, "resolves")
+    name = person(by, "resolves")
     found = configured(config)
     incident = _moved(number, lambda: ask.resolve(found, number, name, false_alarm=True))
     _told(incident, f"Incident {number} was a false alarm, says {name}.", as_json=as_json)
@@ -156,14 +156,6 @@ def _minutes(lasts: str) -> int:
     if minutes > SILENCE_MOST:
         mistaken("--for: at most 8h; silence it again when that is over")
     return minutes
-
-
-def _person(by: str, does: str) -> str:
-    """The name of the person who acts, as it is kept."""
-    try:
-        return Acknowledgement(by=by).by
-    except ValidationError:
-        mistaken(f"--by: name the person who {does} it, on one line of at most 100 characters")
 
 
 def _moved(number: int, move: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:

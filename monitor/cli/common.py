@@ -10,10 +10,12 @@ from typing import Annotated, Any, NoReturn
 
 import httpx
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from monitor.cli import ask, showing
 from monitor.config import Config, ConfigError, load
+from monitor.web.orders import Acknowledgement
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -74,6 +76,14 @@ def asked(question: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
         not_well(str(error))
     except httpx.HTTPError as error:
         not_well(f"the monitor did not answer: {error}")
+
+
+def person(by: str, does: str) -> str:
+    """The name of the person who acts, as it is kept; where it is none the command ends."""
+    try:
+        return Acknowledgement(by=by).by
+    except ValidationError:
+        mistaken(f"--by: name the person who {does} it, on one line of at most 100 characters")
 
 
 def print_json(value: object) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from pydantic import ValidationError
 from rich.table import Table
 
 from monitor.cli import ask, copying
@@ -22,6 +21,7 @@ from monitor.cli.common import (
     configured,
     mistaken,
     not_well,
+    person,
     print_json,
 )
 from monitor.cli.showing import table, told
@@ -30,7 +30,6 @@ from monitor.config import Config
 from monitor.daemon.mind import holder_name
 from monitor.model import NoticeState
 from monitor.store import Spool, StoreError, back_up, look_into, put_in_place
-from monitor.web.orders import Acknowledgement
 
 T = TypeVar("T")
 
@@ -59,7 +58,7 @@ def notices(  # noqa: PLR0917 - each is an option of the command line
         found = asked(lambda: ask.notices(loaded, NoticeState.DEAD if dead else None))
         _show(found, as_json=as_json)
         return
-    name = _person(by)
+    name = person(by or "", "does")
     done = asked(lambda: ask.redrive(loaded, name, channel=channel, number=incident))
     if as_json:
         print_json(done)
@@ -189,11 +188,3 @@ def _kept(work: Callable[[], T]) -> T:
         return work()
     except StoreError as error:
         not_well(str(error))
-
-
-def _person(by: str | None) -> str:
-    """The name of the person who acts, as it is kept."""
-    try:
-        return Acknowledgement(by=by or "").by
-    except ValidationError:
-        mistaken("--by: name the person who does it, on one line of at most 100 characters")

@@ -18,6 +18,7 @@ from monitor.almanac import OfficialList
 from monitor.channels import CHANNELS
 from monitor.config import checks, crosschecks, dates, windows
 from monitor.config.case import near_words, rules_of
+from monitor.config.channels import channel_of
 from monitor.config.kinds import Kinded
 from monitor.config.shape import Document, History, ServiceShape, TenantShape
 from monitor.config.targets import (
@@ -262,20 +263,7 @@ def _deployment(read: Kinded, tenant: str, shape: TenantShape) -> Deployment:
 def _channels(document: Document) -> tuple[Channel, ...]:
     if document.channels is None:
         return (Channel("log", "log", STAFF, CHANNELS["log"].options()),)
-    return tuple(
-        Channel(
-            name,
-            each.kind,
-            each.own.roles,
-            each.options,
-            services=each.own.services,
-            priorities=each.own.priorities,
-            tenants=each.own.tenants,
-            after=each.own.after,
-            stands_in_for=each.own.stands_in_for,
-        )
-        for name, each in document.channels.items()
-    )
+    return tuple(channel_of(name, each) for name, each in document.channels.items())
 
 
 def _report_tokens(document: Document) -> Iterator[tuple[str, Secret]]:

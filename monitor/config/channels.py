@@ -33,6 +33,22 @@ def check_channels(case: Case) -> None:
         case.findings.add(("channels",), message)
 
 
+def channel_of(name: str, read: Kinded) -> Channel:
+    """The channel that was read under this name."""
+    own = read.own
+    return Channel(
+        name,
+        read.kind,
+        own.roles,
+        read.options,
+        services=own.services,
+        priorities=own.priorities,
+        tenants=own.tenants,
+        after=own.after,
+        stands_in_for=own.stands_in_for,
+    )
+
+
 def _roles(channel: Kinded, path: Path, case: Case) -> None:
     roles = channel.own.roles
     if not roles:
@@ -98,20 +114,7 @@ def _turn(name: str, channel: Kinded, channels: Mapping[str, Kinded], case: Case
 
 def _untold(channels: Mapping[str, Kinded], case: Case) -> Iterable[str]:
     """Who would not be told of what."""
-    told = [
-        Channel(
-            name,
-            each.kind,
-            each.own.roles,
-            None,
-            each.own.services,
-            each.own.priorities,
-            each.own.tenants,
-            each.own.after,
-            each.own.stands_in_for,
-        )
-        for name, each in channels.items()
-    ]
+    told = [channel_of(name, each) for name, each in channels.items()]
     for role in STAFF:
         theirs = [each for each in told if role in each.roles]
         if not theirs:

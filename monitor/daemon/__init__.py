@@ -183,6 +183,7 @@ async def _tell_spooled(config: Config, clock: Clock) -> None:
                 clock,
                 random=random.random,
                 public_url=config.public_url,
+                links=config.links,
             ).tell_once()
     except (OSError, TimeoutError) as error:
         LOG.error("what is spooled could not be told", reason=str(error))

@@ -101,6 +101,7 @@ async def wired(config: Config, clock: Clock, store: Store, metrics: Metrics, ne
         clock,
         random=random.random,
         public_url=config.public_url,
+        links=config.links,
     )
     engine = Engine(
         mind,
@@ -115,25 +116,8 @@ async def wired(config: Config, clock: Clock, store: Store, metrics: Metrics, ne
         paused_since=await _pause(store),
     )
     scheduler = AsyncIOScheduler(timezone="UTC")
-    loop = asyncio.get_running_loop()
-
-    def fire(key: CellKey, planned: float, wait: float) -> None:
-        loop.call_at(together(loop.time() + wait), engine.fire, key, planned)
-
-    def stepped(seconds: float) -> None:
-        LOG.warning("the wall clock stepped", seconds=round(seconds, 3))
-        metrics.clock_step(seconds)
-        engine.forget_in_flight()
-        delivery.hurry()
-        hearing.stepped()
-
-    schedule = Schedule(
-        scheduler,
-        slots(config.estate.cells()),
-        clock,
-        fire=fire,
-        missed=metrics.missed,
-        stepped=stepped,
+    schedule = _schedule(
+        config, clock, metrics, scheduler, engine=engine, delivery=delivery, hearing=hearing
     )
     scheduler.add_job(
         _prune,
@@ -169,6 +153,39 @@ async def wired(config: Config, clock: Clock, store: Store, metrics: Metrics, ne
         refreshing,
         emergency,
         selfwatch,
+    )
+
+
+def _schedule(
+    config: Config,
+    clock: Clock,
+    metrics: Metrics,
+    scheduler: AsyncIOScheduler,
+    *,
+    engine: Engine,
+    delivery: Delivery,
+    hearing: Hearing,
+) -> Schedule:
+    """What fires cells when they fall due, and tells everybody when the wall clock stepped."""
+    loop = asyncio.get_running_loop()
+
+    def fire(key: CellKey, planned: float, wait: float) -> None:
+        loop.call_at(together(loop.time() + wait), engine.fire, key, planned)
+
+    def stepped(seconds: float) -> None:
+        LOG.warning("the wall clock stepped", seconds=round(seconds, 3))
+        metrics.clock_step(seconds)
+        engine.forget_in_flight()
+        delivery.hurry()
+        hearing.stepped()
+
+    return Schedule(
+        scheduler,
+        slots(config.estate.cells()),
+        clock,
+        fire=fire,
+        missed=metrics.missed,
+        stepped=stepped,
     )
 
 

@@ -34,6 +34,7 @@ from monitor.channels import CHANNELS, ChannelKind, Means
 from monitor.channels.sending import attempt, pause
 from monitor.clock import Clock
 from monitor.model import Accepted, Action, Change, Channel, DeliveryError, Notice
+from monitor.net.links import Links
 from monitor.net.network import Net
 from monitor.store import Sent, Spool, Store, StoreError, StoreUnavailable
 
@@ -71,11 +72,12 @@ class Emergency:
         *,
         random: Callable[[], float],
         public_url: str = "",
+        links: Links | None = None,
         kinds: Mapping[str, ChannelKind] = CHANNELS,
     ) -> None:
         self._spool, self._store, self._channels = spool, store, channels
         self._net, self._clock, self._random, self._kinds = net, clock, random, kinds
-        self._public_url = public_url
+        self._public_url, self._links = public_url, links
         self._talks: dict[tuple[str, str], _Talk] = {}
         self._sent: dict[str, Sent] = {}
         self._in_hand: set[str] = set()
@@ -175,7 +177,7 @@ class Emergency:
         channel = self._channels.get(notice.channel)
         if channel is None:
             return DeliveryError("the channel is not configured", permanent=True)
-        means = Means(self._net, known, self._public_url)
+        means = Means(self._net, known, self._public_url, self._links)
         return await attempt(notice, channel, self._kinds, means, SEND_SECONDS)
 
     async def _settled(self, notice: Notice, answer: Accepted | DeliveryError) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import structlog
 
 from monitor.channels import CHANNELS, ChannelKind, Means
-from monitor.channels.sending import answered
+from monitor.channels.sending import answered, attempt
 from monitor.delivery import SEND_SECONDS, Delivery
 from monitor.engine import Engine
 from monitor.metrics import Metrics, NoticeOutcome
@@ -128,8 +128,7 @@ class SelfWatch:
 
     async def _send(self, owed: Owed) -> None:
         means = Means(self._net, owed.known, self._author.public_url)
-        sending = self._kinds[owed.channel.kind].send(owed.notice, owed.channel.options, means)
-        answer = await answered(sending, SEND_SECONDS)
+        answer = await attempt(owed.notice, owed.channel, self._kinds, means, SEND_SECONDS)
         sent = isinstance(answer, Accepted)
         self._metrics.notice(owed.channel.name, NoticeOutcome.SENT if sent else _REFUSED[0])
         LOG.info(
