@@ -19,14 +19,13 @@ from monitor.channels.github import SETTLE_SECONDS, GithubOptions, _body, _Githu
 from monitor.channels.ticket import alert_mark, notice_mark
 from monitor.model import Accepted, Action
 from tests.http_server import Reply
-from tests.outbox_fixtures import SECRET, START, Watch, incident, notice
+from tests.outbox_fixtures import SECRET, START, Watch
 from tests.receivers.github import Repository, github_repository
 from tests.receivers.tracker import HANG
 from tests.ticket_fixtures import (
     ACCENTED,
     FAMILY,
     HOSTILE,
-    alarm,
     desk_of,
     documented,
     life,
@@ -191,38 +190,6 @@ async def test_a_later_notice_makes_the_issue_where_its_trigger_died(said, state
     async with repository() as desk:
         await desk.delivered(said)
         assert [each[1:3] for each in outcome(desk)] == [([notice_mark(said)], state)]
-
-
-async def test_a_late_resolve_of_one_incident_leaves_the_next_open():
-    async with repository() as desk:
-        await desk.told(*life()[:3])
-        await desk.told(*life(2)[:1])
-        desk.watch.passes(7200)
-        await desk.delivered(RESOLVE)
-        assert [issue.state for issue in desk.state.issues.values()] == ["closed", "open"]
-
-
-async def test_an_alert_has_an_issue_for_each_channel():
-    async with repository() as desk:
-        await desk.told(TRIGGER)
-        await desk.told(notice(incident(), "pager", Action.UPDATE, 2))
-        assert len(desk.state.issues) == 2
-
-
-async def test_what_tells_is_an_issue_of_its_own():
-    async with repository() as desk:
-        known = await desk.told(TRIGGER)
-        for name in ("digest-1", "digest-2"):
-            await desk.delivered(telling(name), known)
-        titles = [issue.title for issue in desk.state.issues.values()]
-        assert titles[1:] == ["About digest-1", "About digest-2"]
-
-
-async def test_the_monitor_s_own_alarm_is_an_issue_and_found_again():
-    async with repository() as desk:
-        await desk.told(alarm())
-        await desk.delivered(alarm(Action.RESOLVE, 2))
-        assert [each[2] for each in outcome(desk)] == ["closed"]
 
 
 # --------------------------------------------------------------------------- what is lost

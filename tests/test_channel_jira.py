@@ -16,14 +16,13 @@ from monitor.metrics import NoticeOutcome
 from monitor.model import Accepted, Action, Channel, Priority, Role
 from monitor.store import open_store
 from tests.http_server import Reply
-from tests.outbox_fixtures import SECRET, incident, notice, opening, until
+from tests.outbox_fixtures import SECRET, incident, opening, until
 from tests.receivers.jira import LIMIT, Site, jira_site
 from tests.receivers.tracker import HANG, LOST, reply, units
 from tests.ticket_fixtures import (
     ACCENTED,
     FAMILY,
     HOSTILE,
-    alarm,
     desk_of,
     documented,
     life,
@@ -188,44 +187,6 @@ async def test_a_later_notice_makes_the_issue_where_its_trigger_died(said, statu
     async with site() as desk:
         await desk.delivered(said)
         assert outcome(desk) == [([alert_mark(TRIGGER)], [notice_mark(said)], status)]
-
-
-async def test_a_late_resolve_of_one_incident_leaves_the_next_open():
-    async with site() as desk:
-        await desk.told(*life()[:3])
-        await desk.told(*life(2)[:1])
-        desk.watch.passes(7200)
-        await desk.delivered(RESOLVE)
-        assert [issue.status for issue in desk.state.issues.values()] == ["Done", "To Do"]
-
-
-async def test_a_search_that_finds_anything_does_not_lend_another_alert_s_issue():
-    async with site(deaf=True) as desk:
-        await desk.told(TRIGGER)
-        await desk.delivered(life(2)[3])
-        assert [issue.status for issue in desk.state.issues.values()] == ["To Do", "Done"]
-
-
-async def test_an_alert_has_an_issue_for_each_channel():
-    async with site() as desk:
-        await desk.told(TRIGGER)
-        await desk.told(notice(incident(), "pager", Action.UPDATE, 2))
-        assert len(desk.state.issues) == 2
-
-
-async def test_what_tells_is_an_issue_of_its_own():
-    async with site() as desk:
-        known = await desk.told(TRIGGER)
-        for name in ("digest-1", "digest-2"):
-            await desk.delivered(telling(name), known)
-        summaries = [issue.fields["summary"] for issue in desk.state.issues.values()]
-        assert summaries[1:] == ["About digest-1", "About digest-2"]
-
-
-async def test_the_monitor_s_own_alarm_is_an_issue():
-    async with site() as desk:
-        await desk.told(alarm(), alarm(Action.RESOLVE, 2))
-        assert outcome(desk)[0][2] == "Done"
 
 
 # --------------------------------------------------------------------------- what is lost

@@ -13,7 +13,7 @@ from monitor.channels.servicenow import ServicenowLevels, ServicenowOptions
 from monitor.channels.ticket import alert_mark, notice_mark
 from monitor.model import Accepted, Action, Priority
 from tests.http_server import Reply
-from tests.outbox_fixtures import SECRET, incident, notice
+from tests.outbox_fixtures import SECRET
 from tests.receivers.servicenow import Instance, servicenow_instance
 from tests.receivers.tracker import HANG, units
 from tests.ticket_fixtures import (
@@ -119,37 +119,6 @@ async def test_a_later_notice_makes_the_record_where_its_trigger_died(said, stat
     async with instance() as desk:
         await desk.delivered(said)
         assert outcome(desk) == [(alert_mark(TRIGGER), [notice_mark(said)], state)]
-
-
-async def test_a_late_resolve_of_one_incident_leaves_the_next_open():
-    async with instance() as desk:
-        await desk.told(*life()[:3])
-        await desk.told(*life(2)[:1])
-        desk.watch.passes(7200)
-        await desk.delivered(RESOLVE)
-        assert [record.state for record in desk.state.records.values()] == ["6", "1"]
-
-
-async def test_a_search_that_finds_anything_does_not_lend_another_alert_s_record():
-    async with instance(deaf=True) as desk:
-        await desk.told(TRIGGER)
-        await desk.delivered(life(2)[3])
-        assert [record.state for record in desk.state.records.values()] == ["1", "6"]
-
-
-async def test_an_alert_has_a_record_for_each_channel():
-    async with instance() as desk:
-        await desk.told(TRIGGER)
-        await desk.told(notice(incident(), "pager", Action.UPDATE, 2))
-        assert len(desk.state.records) == 2
-
-
-async def test_what_tells_is_a_record_of_its_own():
-    async with instance() as desk:
-        known = await desk.told(TRIGGER)
-        for name in ("digest-1", "digest-2"):
-            await desk.delivered(telling(name), known)
-        assert len(desk.state.records) == 3
 
 
 async def test_the_monitor_s_own_alarm_is_a_record():

@@ -14,7 +14,7 @@ from monitor.channels.ticket import alert_mark, notice_mark
 from monitor.channels.zendesk import ZendeskOptions, ZendeskPriorities
 from monitor.model import Accepted, Action, Priority, Reporter
 from tests.http_server import Reply
-from tests.outbox_fixtures import SECRET, incident, notice
+from tests.outbox_fixtures import SECRET
 from tests.receivers.tracker import HANG, LOST
 from tests.receivers.zendesk import Account, zendesk_account
 from tests.ticket_fixtures import (
@@ -211,38 +211,6 @@ async def test_a_later_notice_makes_the_ticket_where_its_trigger_died(said, stat
     async with account() as desk:
         await desk.delivered(said)
         assert outcome(desk) == [(alert_mark(TRIGGER), [notice_mark(said)], status)]
-
-
-async def test_a_late_resolve_of_one_incident_leaves_the_next_open():
-    async with account() as desk:
-        await desk.told(*life()[:3])
-        await desk.told(*life(2)[:1])
-        desk.watch.passes(7200)
-        await desk.delivered(RESOLVE)
-        assert [ticket.status for ticket in desk.state.tickets.values()] == ["solved", "new"]
-
-
-async def test_a_search_that_finds_anything_does_not_lend_another_alert_s_ticket():
-    async with account(deaf=True) as desk:
-        await desk.told(TRIGGER)
-        await desk.delivered(life(2)[3])
-        assert [ticket.status for ticket in desk.state.tickets.values()] == ["new", "solved"]
-
-
-async def test_an_alert_has_a_ticket_for_each_channel():
-    async with account() as desk:
-        await desk.told(TRIGGER)
-        await desk.told(notice(incident(), "pager", Action.UPDATE, 2))
-        assert len(desk.state.tickets) == 2
-
-
-async def test_what_tells_is_a_ticket_of_its_own():
-    async with account() as desk:
-        known = await desk.told(TRIGGER)
-        for name in ("digest-1", "digest-2"):
-            await desk.delivered(telling(name), known)
-        subjects = [ticket.fields["subject"] for ticket in desk.state.tickets.values()]
-        assert subjects[1:] == ["About digest-1", "About digest-2"]
 
 
 @pytest.mark.parametrize(
