@@ -13,7 +13,6 @@ from monitor.incident.lifecycle import (
     escalate,
     hand_over,
     link,
-    muted,
     opened,
     part,
     put_off,
@@ -22,14 +21,11 @@ from monitor.incident.lifecycle import (
     report,
     resolve,
     silence,
-    to_accept,
-    to_acknowledge,
-    to_answer,
     update,
-    waits,
     warn,
     warn_of,
 )
+from monitor.incident.standing import muted, to_accept, to_acknowledge, to_answer, waits
 
 __all__ = [
     "LIFECYCLE",

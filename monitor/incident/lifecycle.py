@@ -30,8 +30,8 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
+from monitor.incident import standing
 from monitor.model import (
-    Action,
     Asking,
     Decision,
     ErrorSeen,
@@ -173,9 +173,9 @@ def acknowledge(incident: Incident, by: str, at: datetime) -> Incident:
     if handover is not None and handover.accepted_at is None:
         accepted = replace(handover, accepted_by=by, accepted_at=at)
         return _moved(incident, Happening.ACCEPT, handover=accepted, **fields)
-    if incident.acknowledged_at is not None and to_answer(incident):
+    if incident.acknowledged_at is not None and standing.to_answer(incident):
         return _moved(incident, Happening.ANSWER, **fields)
-    if to_renew(incident):
+    if standing.to_renew(incident):
         return _moved(incident, Happening.RENEW, **fields)
     fields |= {"acknowledged_by": by, "acknowledged_at": at, "warn_at": ()}
     return _moved(incident, Happening.ACKNOWLEDGE, **fields)
@@ -191,48 +191,6 @@ def _answered(reported: ReportedBy, by: str, at: datetime) -> ReportedBy:
     if reported.answered_at is not None:
         return reported
     return replace(reported, answered_by=by, answered_at=at, warn_at=())
-
-
-def to_answer(incident: Incident) -> bool:
-    """Whether a customer who reported it waits for a person."""
-    return any(each.answered_at is None for each in incident.reports)
-
-
-def to_accept(incident: Incident) -> bool:
-    """Whether it was handed over to somebody who has not accepted it yet."""
-    return incident.handover is not None and incident.handover.accepted_at is None
-
-
-def to_renew(incident: Incident) -> bool:
-    """Whether who has it was asked if he still does, and has not answered."""
-    return incident.asking is not None and incident.asking.answered_at is None
-
-
-def to_acknowledge(incident: Incident) -> bool:
-    """Whether an acknowledgement of it would be taken: it is open, and something waits for one."""
-    unanswered = incident.acknowledged_at is None or to_accept(incident) or to_answer(incident)
-    return incident.resolved_at is None and (unanswered or to_renew(incident))
-
-
-def waits(incident: Incident) -> bool:
-    """Whether it waits for a person.
-
-    Nobody has it, nobody accepted it and that has paged, or nobody said that he still has it.
-    """
-    handover = incident.handover
-    unaccepted = handover is not None and handover.accepted_at is None
-    paged = unaccepted and handover is not None and handover.paged_at is not None
-    return incident.acknowledged_at is None or paged or to_renew(incident)
-
-
-def taken_at(incident: Incident) -> datetime | None:
-    """When a person last said that he has it, None when nobody has."""
-    said = [incident.acknowledged_at]
-    if incident.handover is not None:
-        said.append(incident.handover.accepted_at)
-    if incident.asking is not None:
-        said.append(incident.asking.answered_at)
-    return max((at for at in said if at is not None), default=None)
 
 
 def warn(incident: Incident) -> Incident:
@@ -305,11 +263,6 @@ def end_silence(incident: Incident, escalated: Iterable[str] = (), *, paged: boo
         )
     channels = (*incident.escalated, *escalated)
     return _moved(incident, Happening.UNSILENCE, silenced=None, escalated=channels, **fields)
-
-
-def muted(incident: Incident, action: Action) -> bool:
-    """Whether a notice of this action is not sent, because a person silenced the incident."""
-    return incident.silenced is not None and action in {Action.TRIGGER, Action.UPDATE}
 
 
 def hand_over(incident: Incident, handover: Handover) -> Incident:

@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 from monitor import detection
 from monitor.clock import Now
 from monitor.detection import Declared, Probe, track_of
-from monitor.incident import lifecycle, replying
+from monitor.incident import lifecycle, replying, standing
 from monitor.judge.cases import Case, departed, incident_changes, resolved
 from monitor.judge.digest import caught_up, digest, digest_due
 from monitor.judge.duties import fallen_due
@@ -177,13 +177,13 @@ def acknowledge(mind: Mind, number: int, by: str, now: Now) -> tuple[Incident, C
 
 def _answering(incident: Incident) -> EventKind:
     """What an acknowledgement of an incident is, as it stands."""
-    if lifecycle.to_accept(incident):
+    if standing.to_accept(incident):
         return EventKind.ACCEPTED
     if incident.acknowledged_at is None:
         return EventKind.ACKNOWLEDGED
-    if lifecycle.to_answer(incident):
+    if standing.to_answer(incident):
         return EventKind.ANSWERED
-    return EventKind.RENEWED if lifecycle.to_renew(incident) else EventKind.ACKNOWLEDGED
+    return EventKind.RENEWED if standing.to_renew(incident) else EventKind.ACKNOWLEDGED
 
 
 class StillFailing(Exception):  # noqa: N818 - named for what it says

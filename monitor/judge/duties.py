@@ -32,7 +32,7 @@ from datetime import datetime, timedelta
 
 from monitor import hours
 from monitor.clock import Now
-from monitor.incident import lifecycle, replying, wording
+from monitor.incident import lifecycle, replying, standing, wording
 from monitor.judge import paging
 from monitor.judge.mind import Mind, move_of
 from monitor.judge.notices import notices_of, paged_anew
@@ -184,11 +184,11 @@ def _host_pages(mind: Mind, guest: Incident, since: datetime) -> bool:
 
 def _asking_due(mind: Mind, incident: Incident, at: datetime) -> bool:
     """Whether who took an incident that goes on failing is to be asked if he still has it."""
-    taken = lifecycle.taken_at(incident)
+    taken = standing.taken_at(incident)
     if taken is None or incident.priority is not Priority.CRITICAL or incident.silenced:
         return False
-    quiet = incident.watch_until is not None or lifecycle.to_renew(incident)
-    if quiet or lifecycle.to_accept(incident):
+    quiet = incident.watch_until is not None or standing.to_renew(incident)
+    if quiet or standing.to_accept(incident):
         return False
     return at >= taken + timedelta(seconds=mind.policy.ask_again_after)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitor.clock import Now
-from monitor.incident import lifecycle, public, wording
+from monitor.incident import lifecycle, public, standing, wording
 from monitor.judge import paging
 from monitor.judge.mind import Mind, move_of
 from monitor.model import (
@@ -69,7 +69,7 @@ def notices_of(
     `outsiders` says that it is for people outside, too. Nothing while the incident is silenced, but
     of what quiets its receivers too.
     """
-    if lifecycle.muted(incident, action):
+    if standing.muted(incident, action):
         return ()
     notices = []
     for channel in mind.channels:
@@ -199,7 +199,7 @@ def _left(mind: Mind, now: Now, channel: Channel, guest: Incident) -> list[Notic
 def _told(mind: Mind, now: Now, place: _Place, said: _Said) -> Notice:
     """A notice that asks for what the company allows."""
     asks = paging.spoken(said.incident, said.action, place.others)
-    waiting = [other for other in place.others if lifecycle.waits(other)]
+    waiting = [other for other in place.others if standing.waits(other)]
     if said.action is Action.ACKNOWLEDGE and waiting:
         only = wording.answers_only(said.incident, waiting)
         said = replace(said, text=f"{said.text} {only}")

@@ -44,7 +44,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from monitor.incident import lifecycle
+from monitor.incident import standing
 from monitor.judge.linking import together
 from monitor.judge.mind import Mind
 from monitor.model import MONITOR, OUTSIDERS, Action, Channel, Impact, Incident, Role
@@ -77,10 +77,10 @@ SPOKEN: dict[tuple[Action, Company], Action] = {
 
 def spoken(incident: Incident, action: Action, company: tuple[Incident, ...]) -> Action:
     """What a channel is asked for when `action` happens to an incident in that company."""
-    waiting = any(lifecycle.waits(other) for other in company)
+    waiting = any(standing.waits(other) for other in company)
     kind = Company.NOBODY if not company else Company.WAITING if waiting else Company.TAKEN
     asked = SPOKEN[action, kind]
-    silent = action is Action.RESOLVE and not lifecycle.waits(incident)
+    silent = action is Action.RESOLVE and not standing.waits(incident)
     return Action.UPDATE if asked is Action.ACKNOWLEDGE and silent else asked
 
 
@@ -160,7 +160,7 @@ def _shows_outside(channel: Channel, incident: Incident) -> bool:
 
 def unattended(incident: Incident) -> bool:
     """Whether it fails and no person has it: then it needs a conversation that pages."""
-    return incident.watch_until is None and lifecycle.waits(incident)
+    return incident.watch_until is None and standing.waits(incident)
 
 
 def _welcomes(host: Incident) -> bool:

@@ -25,7 +25,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from monitor.clock import Now
-from monitor.incident import lifecycle, wording
+from monitor.incident import lifecycle, standing, wording
 from monitor.judge import paging
 from monitor.judge.mind import ACTOR, Mind, move_of, numbered, remembered
 from monitor.judge.notices import notices_of, paged_anew
@@ -118,7 +118,7 @@ def _ended(
     mind: Mind, now: Now, incident: Incident, silence: Silence, *, by: str | None = None
 ) -> Change:
     text = wording.silence_over_text(silence, by)
-    pages = incident.watch_until is None and lifecycle.waits(incident)
+    pages = incident.watch_until is None and standing.waits(incident)
     story = _meanwhile(mind, incident, silence)
     moved, notices = _told_again(
         mind, now, incident, text, lead="No longer silenced: ", story=story, pages=pages
