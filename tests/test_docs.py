@@ -16,6 +16,13 @@ import pytest
 import typer.main
 
 from monitor import __version__
+from monitor.channels import CHANNELS
+from monitor.channels.document import (
+    ErrorDocument,
+    IncidentDocument,
+    NoticeDocument,
+    ReportDocument,
+)
 from monitor.cli import FINE, MISTAKEN, NOT_WELL, app
 from monitor.cli.reporting import COLUMNS
 from monitor.config import load
@@ -152,6 +159,19 @@ def test_every_column_and_key_of_the_figures_is_explained():
 
 
 # --------------------------------------------------------------------------- decisions, and more
+
+
+def test_every_kind_of_channel_has_a_page_and_no_other():
+    pages = {page.stem for page in (ROOT / "docs" / "channels").glob("*.md")}
+    # A line of the log is what a webhook posts, and is told of there.
+    assert pages == set(CHANNELS) - {"log"}
+
+
+def test_every_key_of_the_document_that_is_posted_is_explained():
+    page = (ROOT / "docs" / "channels" / "webhook.md").read_text()
+    documents = (NoticeDocument, IncidentDocument, ErrorDocument, ReportDocument)
+    keys = {key for document in documents for key in document.__annotations__}
+    assert sorted(key for key in keys if f"`{key}`" not in page) == []
 
 
 def test_decisions_are_numbered_without_a_gap():
