@@ -46,8 +46,11 @@ class Talk:
         return read
 
     async def say(self, raw: bytes) -> None:
+        """Send; a reset once the other side has gone, for TLS drops what is then written."""
         self.writer.write(raw)
         await self.writer.drain()
+        if self.writer.transport.is_closing():
+            raise ConnectionResetError
         self.site.sent += len(raw)
 
     async def stay(self) -> None:
