@@ -49,6 +49,7 @@ from monitor.model.promised import (
     Silence,
     TimelineEvent,
 )
+from monitor.model.recalled import Recalled
 from monitor.model.reported import (
     Account,
     Report,
@@ -138,6 +139,7 @@ __all__ = [
     "Phases",
     "Priority",
     "Problem",
+    "Recalled",
     "Report",
     "ReportMessage",
     "ReportMessageKind",
