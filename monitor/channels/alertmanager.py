@@ -17,17 +17,16 @@ it in is enough, for the others hear of it with the next refresh.
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
 from monitor.channels import http, telling
 from monitor.channels.kind import REFRESH_EVERY, Means
 from monitor.model import Accepted, Action, DeliveryError, Notice
-from monitor.net.secret import Secret
+from monitor.net.secret import Secret, basic
 from monitor.net.texts import Url
 
 ENDS_AFTER = timedelta(seconds=4 * REFRESH_EVERY)
@@ -104,8 +103,7 @@ async def _post_to(
 def _credentials(options: AlertmanagerOptions) -> dict[str, str]:
     if options.password is None:
         return {}
-    pair = f"{options.username or ''}:{options.password.reveal()}".encode()
-    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    return {"Authorization": basic(options.username or "", options.password.reveal())}
 
 
 def _alert(notice: Notice, options: AlertmanagerOptions, now: datetime) -> Alert:
@@ -113,8 +111,8 @@ def _alert(notice: Notice, options: AlertmanagerOptions, now: datetime) -> Alert
     return {
         "labels": {**options.labels, **_labels(notice)},
         "annotations": _annotations(notice, now),
-        "startsAt": _instant(min(starts_at, ends_at)),
-        "endsAt": _instant(ends_at),
+        "startsAt": telling.instant(min(starts_at, ends_at)),
+        "endsAt": telling.instant(ends_at),
         "generatorURL": next(iter(notice.message.links.values()), ""),
     }
 
@@ -151,10 +149,6 @@ def _annotations(notice: Notice, now: datetime) -> dict[str, str]:
     if incident is not None:
         due, person = incident.respond_by, incident.acknowledged_by
         said["priority"] = incident.priority.value
-        said["respond_by"] = "" if due is None else _instant(due)
+        said["respond_by"] = "" if due is None else telling.instant(due)
         said["acknowledged_by"] = person or ""
     return said
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

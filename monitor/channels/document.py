@@ -6,10 +6,10 @@ is always present. Instants are ISO 8601 in UTC with a "Z"; what is not known is
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypedDict
 
-from monitor.channels.telling import late_by
+from monitor.channels import telling
 from monitor.model import ErrorSeen, Incident, Notice, Reporter
 
 VERSION = 1
@@ -107,7 +107,7 @@ def notice_document(notice: Notice, sent_at: datetime) -> NoticeDocument:
     """What a receiver is told of a notice that leaves at `sent_at`."""
     incident, about = notice.message.incident, notice.message.about
     report = notice.message.report
-    late = late_by(notice, sent_at)
+    late = telling.late_by(notice, sent_at)
     return {
         "version": VERSION,
         "instance": notice.dedup_key.partition(":")[0],
@@ -115,7 +115,7 @@ def notice_document(notice: Notice, sent_at: datetime) -> NoticeDocument:
         "key": notice.key,
         "dedup_key": notice.dedup_key,
         "seq": notice.seq,
-        "sent_at": _instant(sent_at),
+        "sent_at": telling.instant(sent_at),
         "late_seconds": None if late is None else round(late),
         "headline": notice.message.headline,
         "lines": list(notice.message.lines),
@@ -151,9 +151,9 @@ def _incident(incident: Incident) -> IncidentDocument:
         "checks": list(incident.checks),
         "out_of_hours": incident.out_of_hours,
         "began_after": _maybe(incident.began.after),
-        "began_before": _instant(incident.began.before),
-        "detected_at": _instant(incident.detected_at),
-        "reported_at": _instant(incident.reported_at),
+        "began_before": telling.instant(incident.began.before),
+        "detected_at": telling.instant(incident.detected_at),
+        "reported_at": telling.instant(incident.reported_at),
         "respond_by": _maybe(incident.respond_by),
         "acknowledged_by": incident.acknowledged_by,
         "acknowledged_at": _maybe(incident.acknowledged_at),
@@ -175,14 +175,10 @@ def _error(error: ErrorSeen) -> ErrorDocument:
         "vantage": error.vantage,
         "kind": error.kind.value,
         "message": error.message,
-        "at": _instant(error.at),
+        "at": telling.instant(error.at),
         "count": error.count,
     }
 
 
 def _maybe(at: datetime | None) -> str | None:
-    return None if at is None else _instant(at)
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else telling.instant(at)

@@ -14,7 +14,6 @@ its own there, so no text can become one.
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -25,7 +24,7 @@ from monitor.channels import http, telling
 from monitor.channels.kind import Means
 from monitor.channels.ticket import Tracker, alert_mark, clean, filed, notice_mark, one_line
 from monitor.model import Accepted, Action, DeliveryError, Notice
-from monitor.net.secret import Secret
+from monitor.net.secret import Secret, basic
 
 SETTLE_SECONDS = 60.0
 """How long Jira's search is given to find an issue that may just have been made."""
@@ -268,13 +267,12 @@ async def _ask(
     answers: set[int] | None = None,
 ) -> httpx.Response:
     options = jira.options
-    pair = f"{options.email}:{options.api_token.reveal()}".encode()
     return await http.ask_json(
         jira.means.net,
         method,
         f"{options.url.rstrip('/')}{_API}{path}",
         timeout=options.timeout,
-        headers={"Authorization": f"Basic {base64.b64encode(pair).decode()}"},
+        headers={"Authorization": basic(options.email, options.api_token.reveal())},
         params=params,
         said=said,
         answers=answers or (),

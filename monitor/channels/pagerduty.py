@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -101,7 +101,7 @@ def _payload(notice: Notice, at: datetime) -> dict[str, Any]:
         "custom_details": _details(notice, incident),
     }
     if incident is not None:
-        payload["timestamp"] = _instant(incident.began.before)
+        payload["timestamp"] = telling.instant(incident.began.before)
         payload["component"] = telling.cut(", ".join(incident.checks) or "none", _FIELD_LIMIT)
         payload["group"] = incident.service
         payload["class"] = incident.reason.value
@@ -122,7 +122,7 @@ def _details(notice: Notice, incident: Incident | None) -> dict[str, Any]:
     return details | {
         "incident": incident.number,
         "affected": incident.scope,
-        "respond_by": None if due is None else _instant(due),
+        "respond_by": None if due is None else telling.instant(due),
         "errors": [
             f"{error.check} from {error.vantage}: {error.message}" for error in incident.errors
         ],
@@ -134,7 +134,7 @@ def _change(notice: Notice, means: Means, at: datetime) -> dict[str, Any]:
         "payload": {
             "summary": telling.cut(telling.headline(notice, at), SUMMARY_LIMIT),
             "source": means.public_url or "monitor",
-            "timestamp": _instant(notice.created_at),
+            "timestamp": telling.instant(notice.created_at),
             "custom_details": {"message": list(telling.lines(notice))},
         },
         "links": _links(notice),
@@ -160,7 +160,3 @@ def _fitting(event: dict[str, Any]) -> dict[str, Any]:
 
 def _encoded(event: Mapping[str, Any]) -> bytes:
     return json.dumps(event, separators=(",", ":")).encode()
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

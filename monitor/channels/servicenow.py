@@ -11,7 +11,6 @@ Which further fields an incident must have differs between sites: `fields` gives
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from monitor.channels import http, telling
 from monitor.channels.kind import Means
 from monitor.channels.ticket import Tracker, alert_mark, clean, filed, notice_mark, one_line
 from monitor.model import Accepted, Action, DeliveryError, Notice
-from monitor.net.secret import Secret
+from monitor.net.secret import Secret, basic
 
 SUMMARY_UNITS = 160
 TEXT_UNITS = 3_900
@@ -212,13 +211,12 @@ async def _ask(
     params: dict[str, str] | None = None,
 ) -> httpx.Response:
     options = now.options
-    pair = f"{options.user}:{options.password.reveal()}".encode()
     return await http.ask_json(
         now.means.net,
         method,
         f"{options.url.rstrip('/')}{_TABLE}{path}",
         timeout=options.timeout,
-        headers={"Authorization": f"Basic {base64.b64encode(pair).decode()}"},
+        headers={"Authorization": basic(options.user, options.password.reveal())},
         params=params,
         said=said,
     )

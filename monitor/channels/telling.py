@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from monitor.model import Notice
 
@@ -153,3 +153,8 @@ def _continues(character: str) -> bool:
         or character == _JOINER
         or "\U0001f3fb" <= character <= "\U0001f3ff"
     )
+
+
+def instant(at: datetime) -> str:
+    """An instant in UTC to the millisecond, as RFC 3339 writes it."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -16,7 +16,6 @@ reached by mail.
 
 from __future__ import annotations
 
-import base64
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +27,7 @@ from monitor.channels import http, telling
 from monitor.channels.kind import Means
 from monitor.channels.ticket import Tracker, alert_mark, clean, filed, notice_mark, one_line
 from monitor.model import Accepted, Action, DeliveryError, Notice
-from monitor.net.secret import Secret
+from monitor.net.secret import Secret, basic
 
 SUBJECT_CHARS = 150
 TEXT_BYTES = 64_000
@@ -267,13 +266,13 @@ async def _ask(
     answers: set[int] | None = None,
 ) -> httpx.Response:
     options = zendesk.options
-    pair = f"{options.email}/token:{options.api_token.reveal()}".encode()
+    credentials = basic(f"{options.email}/token", options.api_token.reveal())
     return await http.ask_json(
         zendesk.means.net,
         method,
         f"{options.url.rstrip('/')}/api/v2{path}",
         timeout=options.timeout,
-        headers={"Authorization": f"Basic {base64.b64encode(pair).decode()}", **(headers or {})},
+        headers={"Authorization": credentials, **(headers or {})},
         params=params,
         said=said,
         answers=answers or (),

@@ -11,7 +11,6 @@ Probes that speak no HTTP begin with `opened` too, so that nothing is contacted 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -27,6 +26,7 @@ from monitor.net.failure import Failure, Unable, shown
 from monitor.net.limits import Limits
 from monitor.net.progress import Progress
 from monitor.net.resolver import ANY, IPV4, IPV6, Resolver, Types
+from monitor.net.secret import basic
 from monitor.net.tls import DEFAULT_TLS, Tls, TlsSettings
 from monitor.net.trace import Phase
 from monitor.net.wire import Wire, connected
@@ -234,9 +234,8 @@ async def _tunnel(place: Place, wire: Wire, proxy: httpx.URL, authority: str) ->
     """Have the proxy connect to an address and port. Raises Failure(CONNECT)."""
     lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
     if proxy.userinfo:
-        user_and_password = unquote(proxy.userinfo.decode("ascii"))
-        coded = base64.b64encode(user_and_password.encode()).decode()
-        lines.append(f"Proxy-Authorization: Basic {coded}")
+        user, _, password = proxy.userinfo.decode("ascii").partition(":")
+        lines.append(f"Proxy-Authorization: {basic(unquote(user), unquote(password))}")
     answer = Answer("CONNECT", place.limits, lambda _: None)
     try:
         await wire.attend(answer, "\r\n".join([*lines, "", ""]).encode())

@@ -11,7 +11,6 @@ The token endpoint is contacted as everything else is: vetted, limited, within a
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,7 +24,7 @@ from monitor.model import FailureKind, Outcome, Step, Vantage
 from monitor.net.failure import Failure, TurnedAway, shown
 from monitor.net.hop import Wishes
 from monitor.net.redaction import Redactor
-from monitor.net.secret import Secret
+from monitor.net.secret import Secret, basic
 from monitor.net.texts import Url
 from monitor.net.trace import Trace
 
@@ -162,8 +161,7 @@ def _request(credentials: OAuth2) -> httpx.Request:
     if credentials.client_auth is ClientAuth.POST:
         form |= {"client_id": client_id, "client_secret": secret}
     else:
-        pair = f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()
-        headers["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        headers["authorization"] = basic(quote_plus(client_id), quote_plus(secret))
     return httpx.Request("POST", credentials.token_url, headers=headers, content=urlencode(form))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
 
@@ -17,3 +18,8 @@ class Secret:
 
     def __repr__(self) -> str:
         return "***"
+
+
+def basic(user: str, password: str) -> str:
+    """The value of an `Authorization` header of the scheme Basic (RFC 7617)."""
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"

@@ -12,7 +12,6 @@ This module does not know retries, other probes, or what a result means for a se
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,7 @@ import httpx
 from monitor.model import Cell, FailureKind, Outcome
 from monitor.net.hop import IpFamily, Wishes
 from monitor.net.oauth2 import OAuth2
-from monitor.net.secret import Secret
+from monitor.net.secret import Secret, basic
 from monitor.net.texts import FileText, Template, Url
 from monitor.net.tls import DEFAULT_TLS, TlsSettings
 from monitor.net.trace import Trace
@@ -171,8 +170,7 @@ class HttpOptions:
         if self.bearer is not None:
             headers["authorization"] = f"Bearer {self.bearer.reveal()}"
         if self.basic is not None:
-            pair = f"{self.basic.user}:{self.basic.password.reveal()}".encode()
-            headers["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+            headers["authorization"] = basic(self.basic.user, self.basic.password.reveal())
         return headers
 
 

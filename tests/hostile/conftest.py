@@ -9,10 +9,9 @@ import pytest
 
 from tests.hostile import certificates
 from tests.hostile.running import believe, run
-from tests.hostile.tables import LISTS
+from tests.hostile.tables import CASES, LISTS
 
 _HERE = Path(__file__).parent
-_COUNTS = pytest.StashKey[tuple[Counter, Counter]]()
 
 
 @pytest.fixture(scope="session")
@@ -23,19 +22,25 @@ def ran(request, tmp_path_factory):
         case = getattr(item, "callspec", None) and item.callspec.params.get("case")
         if case is not None and item.path.parent == _HERE:
             selected[case.name] = case
-    where = {case.name: list_ for list_, cases in LISTS.items() for case in cases}
-    request.config.stash[_COUNTS] = (
-        Counter(where[name] for name in selected),
-        Counter(case.peer for case in selected.values()),
-    )
     with pytest.MonkeyPatch.context() as patch:
         believe(certificates.bundle(), tmp_path_factory.mktemp("hostile"), patch)
         return run(selected.values())
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    for what, counts in zip(
-        ("cases", "of plain httpx"), config.stash.get(_COUNTS, ()), strict=False
+def pytest_terminal_summary(terminalreporter):
+    """Two lines: how many cases there were of each list, and what plain httpx made of them."""
+    nodes = [
+        getattr(report, "nodeid", "")
+        for reports in terminalreporter.stats.values()
+        for report in reports
+    ]
+    called = {node.partition("[")[2].removesuffix("]") for node in nodes if _HERE.name in node}
+    cases = [case for case in CASES if str(case) in called]
+    where = {case.name: list_ for list_, each in LISTS.items() for case in each}
+    for what, counts in (
+        ("cases", Counter(where[case.name] for case in cases)),
+        ("of plain httpx", Counter(case.peer for case in cases)),
     ):
-        told = ", ".join(f"{number} {name}" for name, number in counts.items())
-        terminalreporter.write_line(f"hostile: {counts.total()} {what}: {told}")
+        if cases:
+            told = ", ".join(f"{number} {name}" for name, number in counts.items())
+            terminalreporter.write_line(f"hostile: {len(cases)} {what}: {told}")
