@@ -208,6 +208,7 @@ def test_counters_begin_at_zero_for_every_kind(metrics):
         labels = {"channel": "pager", "outcome": outcome.value}
         assert value(metrics, "monitor_notices_total", **labels) == 0
     labels = {"service": "monitor", "priority": "standard", "reason": "cannot_tell"}
+    labels["route"] = "paged"
     assert value(metrics, "monitor_incidents_total", **labels) == 0
 
 
@@ -272,7 +273,7 @@ def test_the_life_of_an_incident_is_counted_and_timed(metrics):
     metrics.incident_acknowledged(night, 600.0)
     metrics.incident_resolved(night, 4000.0)
     metrics.response_breached(night)
-    opened = {"service": "crm", "priority": "critical", "reason": "all_users"}
+    opened = {"service": "crm", "priority": "critical", "route": "paged", "reason": "all_users"}
     at_night = {"priority": "critical", "support": "closed"}
     assert value(metrics, "monitor_incidents_total", **opened) == 1
     assert value(metrics, "monitor_detection_delay_seconds_sum", service="crm") == 9

@@ -17,9 +17,8 @@ reads a clock: whoever reports a duration has measured it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -30,18 +29,25 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 
 from monitor import __version__
 from monitor.metrics.cells import CellLines
-from monitor.metrics.families import FAMILIES, MONITOR_FAMILIES, Family, FamilyType, reference
+from monitor.metrics.families import FAMILIES, MONITOR_FAMILIES, Family, FamilyType
+from monitor.metrics.foreseen import (
+    BY,
+    NO_KIND,
+    RELOAD,
+    SUPPORT,
+    NoticeOutcome,
+    PingOutcome,
+    Told,
+    foreseen,
+    told,
+)
+from monitor.metrics.reference import reference
 from monitor.model import (
-    CONTROL,
-    MONITOR,
     Cell,
-    DecisionReason,
     Estate,
-    FailureKind,
     Impact,
     Incident,
     Outcome,
-    Priority,
     Problem,
     Report,
     Result,
@@ -56,32 +62,11 @@ __all__ = [
     "Metrics",
     "NoticeOutcome",
     "PingOutcome",
+    "Told",
     "reference",
 ]
 
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class NoticeOutcome(StrEnum):
-    """What became of one attempt to deliver a notice."""
-
-    SENT = "sent"
-    RETRIED = "retried"
-    DEAD = "dead"
-
-
-class PingOutcome(StrEnum):
-    """What became of one turn to call the address that watches the monitor."""
-
-    SENT = "sent"
-    FAILED = "failed"
-    WITHHELD = "withheld"
-
-
-_SUPPORT = ("open", "closed")
-_RELOAD = {True: "taken", False: "refused"}
-_NO_KIND = "none"
-_BY = {True: "tenant", False: "anonymous"}
 
 
 class Metrics:
@@ -119,7 +104,7 @@ class Metrics:
         """Begin the label sets of an estate at zero; drop what it no longer has."""
         self._channels = frozenset(channels)
         families = self._gauges | self._counters | self._histograms
-        for name, label_sets in _foreseen(estate, channels).items():
+        for name, label_sets in foreseen(estate, channels).items():
             for values in label_sets:
                 families[name].labels(*values)
         self._cells.keep({cell.key for cell in estate.cells()})
@@ -140,7 +125,7 @@ class Metrics:
 
         An INVALID result is only counted: it tells nothing of the cell.
         """
-        ended = (cell.key.service, result.outcome, result.failure or _NO_KIND)
+        ended = (cell.key.service, result.outcome, result.failure or NO_KIND)
         counter = self._probed.get(ended)
         if counter is None:
             counter = self._probed[ended] = self._counters["monitor_probes_total"].labels(*ended)
@@ -182,7 +167,7 @@ class Metrics:
         None where the probes did not detect it.
         """
         self._counters["monitor_incidents_total"].labels(
-            incident.service, incident.priority, incident.reason
+            incident.service, incident.priority, told(incident), incident.reason
         ).inc()
         if detection_delay is not None:
             self._histograms["monitor_detection_delay_seconds"].labels(incident.service).observe(
@@ -191,7 +176,7 @@ class Metrics:
 
     def reported(self, report: Report) -> None:
         """Count a customer's report that was taken in."""
-        self._counters["monitor_reports_total"].labels(_BY[report.tenant is not None]).inc()
+        self._counters["monitor_reports_total"].labels(BY[report.tenant is not None]).inc()
 
     def incident_acknowledged(self, incident: Incident, seconds: float) -> None:
         """A person took an incident on, `seconds` after its report."""
@@ -235,7 +220,7 @@ class Metrics:
             self._gauges["monitor_response_left_seconds"].remove(*labels)
 
     def _of_incident(self, name: str, incident: Incident, seconds: float) -> None:
-        support = _SUPPORT[incident.out_of_hours]
+        support = SUPPORT[incident.out_of_hours]
         self._histograms[name].labels(incident.priority, support).observe(
             max(seconds, 0.0), _exemplar(incident)
         )
@@ -291,7 +276,7 @@ class Metrics:
 
     def config_reload(self, *, ok: bool) -> None:
         """A new configuration was taken, or refused."""
-        self._counters["monitor_config_reloads_total"].labels(_RELOAD[ok]).inc()
+        self._counters["monitor_config_reloads_total"].labels(RELOAD[ok]).inc()
         self._gauges["monitor_config_last_reload_successful"].set(ok)
 
     def store_failure(self) -> None:
@@ -333,36 +318,6 @@ class Metrics:
         generate = generate_openmetrics if openmetrics else generate_latest
         page = self._cells.render() + generate(self._registry)
         return page, OPENMETRICS_TYPE if openmetrics else TEXT_TYPE
-
-
-def _foreseen(estate: Estate, channels: Sequence[str]) -> Mapping[str, Iterable[tuple[str, ...]]]:
-    """The label values that can be foreseen, by family."""
-    services = [service.name for service in estate.services]
-    subjects = [*services, MONITOR]
-    failing = (Outcome.FAIL, Outcome.MAINTENANCE)
-    ends = [(outcome.value, kind.value) for outcome in failing for kind in FailureKind]
-    ends += [(outcome.value, _NO_KIND) for outcome in Outcome if outcome not in failing]
-    return {
-        "monitor_service_impact": product(services, Impact),
-        "monitor_maintenance_active": product(services),
-        "monitor_incidents_open": product(subjects, Priority),
-        "monitor_incidents_total": product(subjects, Priority, DecisionReason),
-        "monitor_false_alarms_total": product(subjects, Priority),
-        "monitor_outage_age_seconds": product(subjects, Priority),
-        "monitor_response_breached_total": product(subjects),
-        "monitor_detection_delay_seconds": product(subjects),
-        "monitor_acknowledge_seconds": product(Priority, _SUPPORT),
-        "monitor_resolve_seconds": product(Priority, _SUPPORT),
-        "monitor_notices_total": product(channels, NoticeOutcome),
-        "monitor_outbox_pending": product(channels),
-        "monitor_outbox_dead": product(channels),
-        "monitor_probes_total": ((name, *end) for name in [*services, CONTROL] for end in ends),
-        "monitor_vantage_healthy": product(vantage.name for vantage in estate.vantages),
-        "monitor_reports_total": product(_BY.values()),
-        "monitor_config_reloads_total": product(_RELOAD.values()),
-        "monitor_self_alarm": product(Problem),
-        "monitor_pings_total": product(PingOutcome),
-    }
 
 
 def _exemplar(incident: Incident) -> dict[str, str]:
