@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 import zlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -60,7 +61,7 @@ class Scrapes:
             return await asyncio.to_thread(self._pieces, form)
 
     def _pieces(self, form: Form) -> tuple[bytes, ...]:
-        pieces = self._metrics.pieces(openmetrics=form.openmetrics)
+        pieces = _yielding(self._metrics.pieces(openmetrics=form.openmetrics))
         return tuple(_zipped(pieces) if form.zipped else pieces)
 
 
@@ -83,6 +84,13 @@ def _response(pieces: tuple[bytes, ...], form: Form) -> Response:
     }
     kind = OPENMETRICS_TYPE if form.openmetrics else TEXT_TYPE
     return StreamingResponse(each(), headers=headers, media_type=kind)
+
+
+def _yielding(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces; after each the event loop's turn comes at once, not when the interpreter says."""
+    for piece in pieces:
+        yield piece
+        time.sleep(0)
 
 
 def _zipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
