@@ -1,0 +1,24 @@
+"""`python -m grafana`: write every dashboard anew, and the documents that are made from the rules."""
+
+import sys
+
+from grafana.boards import BOARDS, FILES, written
+from grafana.promql import UnknownSeriesError
+
+
+def main() -> int:
+    """Write what is stale: 0, or 1 when a query asks for what there is not."""
+    try:
+        texts = {FILES[board.name]: written(board) for board in BOARDS}
+    except UnknownSeriesError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    for file, text in texts.items():
+        if not file.exists() or file.read_text() != text:
+            file.write_text(text)
+            sys.stdout.write(f"{file}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
