@@ -44,7 +44,17 @@ from tests.day import PAGER
 from tests.estates import estate
 from tests.hours_fixtures import SUPPORT
 from tests.outbox_fixtures import START, Watch, until
-from tests.store_fixtures import after, incident, line, moved, notice, opened, opening, result
+from tests.store_fixtures import (
+    after,
+    incident,
+    line,
+    moved,
+    notice,
+    opened,
+    opening,
+    outage,
+    result,
+)
 from tests.store_outside import execute, file_of
 
 ALWAYS_CLOSED = Calendar("Europe/London", (None,) * 7, {}, {}, {}, 2020, 2040)
@@ -594,6 +604,66 @@ class TestWhatIsShown:
         assert counts == [0, 1, 1]
         labels = {"service": MONITOR, "priority": ours.priority.value}
         assert made.metric("monitor_incidents_open", **labels) == 1
+
+    async def test_a_response_that_was_late_before_this_process_is_not_counted_again(self, made):
+        at = made.world.watch.at
+        then, since = [
+            incident(n, f"v1:{n}:all", respond_by=at + timedelta(seconds=5 * n)) for n in (1, 2)
+        ]
+        made.mind.open = {one.subject: one for one in (then, since)}
+        seen_until = at + timedelta(seconds=7)
+        made.world.watch.passes(60)
+        late = Engine(
+            made.mind,
+            made.store,
+            {},
+            made.world.watch.clock,
+            made.metrics,
+            committed=lambda: None,
+            watched_until=seen_until,
+        )
+        late._show(made.world.watch.clock.now())
+        assert made.metric("monitor_response_breached_total", service="crm") == 1
+
+    async def test_an_outage_is_counted_when_it_is_on_disk_and_once(self, made):
+        declared = {"service": "crm", "impact": "all", "reason": "everyone_twice"}
+        again = replace(outage(), episodes=2)
+        over = replace(outage(), closed_at=after(9))
+        unknown = replace(outage("o2"), closed_at=after(9))
+        async with running(made.engine):
+            counts = []
+            for one in (outage(), again, over, unknown, outage("o3")):
+                await made.engine._writing.change(Change(outages=(one,)))
+                counts.append(made.metric("monitor_outages_total", **declared))
+        assert counts == [1, 1, 1, 1, 2]
+
+    async def test_what_the_store_had_open_is_shown_and_not_counted(self, made):
+        await made.store.commit(Change(outages=(outage(),)))
+        made.mind.outages["crm/sign-in", "all"] = outage()
+        engine = Engine(
+            made.mind, made.store, {}, made.world.watch.clock, made.metrics, committed=lambda: None
+        )
+        engine._show(made.world.watch.clock.now())
+        async with running(engine):
+            await engine._writing.change(Change(outages=(replace(outage(), episodes=2),)))
+        labels = {"service": "crm", "impact": "all", "reason": "everyone_twice"}
+        assert made.metric("monitor_outages_open", service="crm") == 1
+        assert made.metric("monitor_outages_total", **labels) == 0
+
+    async def test_a_round_is_over_once_every_cell_was_probed_since_the_last(self, made):
+        name = "monitor_last_round_timestamp_seconds"
+        async with running(made.engine):
+            await made.ask_all("crm")
+            await made.ask_all("crm")
+            assert made.metric(name) == 0
+            await made.ask_all(CONTROL)
+            assert made.metric(name) == made.world.watch.at.timestamp()
+            made.world.watch.passes(30)
+            first = made.metric(name)
+            await made.ask_all(CONTROL)
+            assert made.metric(name) == first
+            await made.ask_all("crm")
+            assert made.metric(name) == first + 30
 
     async def test_it_is_ready_once_everything_due_soon_was_probed(self, made):
         async with running(made.engine):

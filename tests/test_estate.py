@@ -122,6 +122,22 @@ async def test_above_the_quota_a_tenant_gets_429_until_the_window_has_moved_on()
         assert await town.seen("crm", path) == 429
 
 
+async def test_every_answer_of_the_api_tells_of_the_quota():
+    def told(answer):
+        names = ("limit", "remaining", "reset")
+        return tuple(int(answer.headers[f"ratelimit-{name}"]) for name in names)
+
+    async with running(Settings(quota=2, quota_window=60)) as town:
+        info, contacts = "/acme/odata/v4/Info", "/acme/odata/v4/Contacts"
+        assert told(await town.get("crm", info, headers=AUTH)) == (2, 1, 60)
+        town.time.advance(20)
+        assert told(await town.get("crm", f"{contacts}?$top=x", headers=AUTH)) == (2, 0, 40)
+        assert told(await town.get("crm", contacts, headers=AUTH)) == (2, 0, 40)
+        town.time.advance(40)
+        assert told(await town.get("crm", contacts, headers=AUTH)) == (2, 0, 20)
+        assert "ratelimit-limit" not in (await town.get("crm", info)).headers
+
+
 # --------------------------------------------------------------------------- the shop
 
 

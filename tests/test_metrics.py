@@ -1,6 +1,7 @@
 """What Prometheus reads: the same text as prometheus-client's own, and every promise of a name."""
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
@@ -69,15 +70,11 @@ def of_cell(cell):
     return cell.key._asdict()
 
 
-def many_cells():
+def wide_estate():
+    """An estate of fifty cells, whose names are awkward."""
     awkward = ('quo"te', "back\\slash", "new\nline", "plain")
     wide = check("crm", targets=[f"{awkward[n % 4]}-{n}" for n in range(25)])
-    service = ESTATE.services[0]
-    return tuple(
-        Cell(CellKey(service.name, wide.name, target.name, vantage.name), wide, target, vantage)
-        for target in wide.targets
-        for vantage in ESTATE.vantages
-    )
+    return replace(ESTATE, services=(replace(ESTATE.services[0], checks=(wide,)),), controls=())
 
 
 def some_results(cells):
@@ -90,7 +87,12 @@ def some_results(cells):
             result(cell, Outcome.FAIL, failure=FailureKind.DNS, phases=Phases()),
             result(cell, Outcome.BLOCKED, evidence=Evidence(status=403)),
             result(cell, seconds=12345678.5),
-        ][n % 6]
+            result(cell, evidence=Evidence(status=200, headers=told_quota(1200, 1200 - n))),
+        ][n % 7]
+
+
+def told_quota(limit, remaining, spelling="ratelimit"):
+    return ((f"{spelling}-limit", str(limit)), (f"{spelling}-remaining", str(remaining)))
 
 
 def by_the_library(results):
@@ -113,19 +115,23 @@ def by_the_library(results):
         if seen.evidence.certificate:
             expiry = seen.evidence.certificate.chain_expiry.timestamp()
             show("probe_ssl_earliest_cert_expiry", cell, expiry)
+        if (told := dict(seen.evidence.headers)) and seen.evidence.status == 200:
+            left = int(told["ratelimit-remaining"]) / int(told["ratelimit-limit"])
+            show("probe_http_quota_used_ratio", cell, 1.0 - left)
         if seen.outcome is not Outcome.PASS:
             show("probe_failure_info", cell, 1, kind=seen.failure or seen.outcome)
     return registry
 
 
 @pytest.mark.parametrize("openmetrics", [False, True])
-def test_the_lines_of_fifty_cells_are_the_librarys_own(metrics, openmetrics):
-    cells = many_cells()
+def test_the_lines_of_fifty_cells_are_the_librarys_own(openmetrics):
+    metrics, cells = Metrics(wide_estate(), []), wide_estate().cells()
     results = list(zip(cells, some_results(cells), strict=True))
     assert len(results) == 50
     for cell, seen in results:
         metrics.result(cell, seen, 0.0)
     page, _ = metrics.render(openmetrics=openmetrics)
+    assert all(page.count(f"\n{f.name}{{".encode()) for f in PROBE_FAMILIES)
     generate = generate_openmetrics if openmetrics else generate_latest
     expected = generate(by_the_library(results)).removesuffix(b"# EOF\n")
     assert page.startswith(expected)
@@ -159,11 +165,11 @@ def test_a_scrape_has_no_family_and_no_label_outside_the_table(metrics):
         metrics.result(cell, seen, 0.1)
     metrics.open_incidents([incident()], NINE)
     known = {family.name: set(family.labels) for family in FAMILIES}
-    suffixes = {FamilyType.HISTOGRAM: ("_bucket", "_sum", "_count", "_created")}
     for family in FAMILIES:
-        for suffix in suffixes.get(family.type, ("", "_created")):
-            known[family.name + suffix] = set(family.labels) | {"le"} - {""}
-        known[family.name.removesuffix("_total") + "_created"] = set(family.labels)
+        if family.type is FamilyType.HISTOGRAM:
+            del known[family.name]
+            for suffix in ("_bucket", "_sum", "_count"):
+                known[family.name + suffix] = set(family.labels) | {"le"}
     for name, labels in samples(metrics):
         assert {label for label, _ in labels} <= known[name], name
 
@@ -298,7 +304,7 @@ def test_the_delay_carries_the_incidents_number_as_exemplar(metrics):
 def test_deliveries_are_counted_by_channel_and_outcome(metrics):
     metrics.notice("pager", NoticeOutcome.RETRIED, 2)
     metrics.notice("pager", NoticeOutcome.SENT)
-    metrics.notice_delay(1.5)
+    metrics.notice_delay(incident(12), 1.5)
     assert value(metrics, "monitor_notices_total", channel="pager", outcome="retried") == 2
     assert value(metrics, "monitor_notices_total", channel="pager", outcome="sent") == 1
     assert value(metrics, "monitor_notice_delay_seconds_sum") == 1.5
@@ -357,17 +363,13 @@ def test_what_the_monitor_finds_wrong_with_itself_begins_at_zero_and_is_shown(me
     assert value(metrics, "monitor_ping_last_success_timestamp_seconds") == NINE.timestamp()
 
 
-def test_after_a_reload_only_what_is_watched_is_shown(metrics):
+def test_after_a_reload_only_cells_that_are_watched_are_shown(metrics):
     for cell in CELLS:
         metrics.result(cell, result(cell), 0.0)
-    metrics.service(service_state("sites", Impact.ALL))
-    metrics.vantage(vantage_state("leeds", healthy=False))
     smaller = Estate(ESTATE.services[:1], ESTATE.vantages[:1], ESTATE.controls)
     metrics.watch(smaller, ["pager"])
     shown = {dict(labels)["target"] for name, labels in samples(metrics) if name == "probe_success"}
     assert shown == {"acme", "bolt", "shared"}
-    assert value(metrics, "monitor_service_impact", service="sites", impact="all") is None
-    assert value(metrics, "monitor_vantage_healthy", vantage="leeds") is None
     assert value(metrics, "probe_success", **of_cell(CELLS[0])) == 1
 
 

@@ -244,8 +244,9 @@ def _probes(means: Means) -> dict[str, ProbeCell]:
 
 def _notice_sent(metrics: Metrics) -> Callable[[Notice, float], None]:
     def sent(notice: Notice, seconds: float) -> None:
-        metrics.notice_delay(seconds)
-        told = notice.message.about or notice.message.incident
+        told = notice.tells_of
+        if told is not None:
+            metrics.notice_delay(told, seconds)
         LOG.info(
             "notice sent",
             incident=None if told is None else told.number,

@@ -102,9 +102,9 @@ def crm(clock: Clock, settings: Settings) -> Routes:
     quota = Quota(settings.quota, settings.quota_window, clock)
 
     def about(request: Request, tenant: str) -> Response:
-        return _admitted(request, tenant, quota) or _odata(
-            request, tenant, "Info", {"Tenant": tenant, "Group": GROUPS[tenant], "Api": "v4"}
-        )
+        refused = _admitted(request, tenant, quota)
+        value = {"Tenant": tenant, "Group": GROUPS[tenant], "Api": "v4"}
+        return refused or _odata(request, tenant, "Info", value, quota.told(tenant))
 
     def contacts(request: Request, tenant: str) -> Response:
         refused = _admitted(request, tenant, quota)
@@ -112,12 +112,13 @@ def crm(clock: Clock, settings: Settings) -> Routes:
             return refused
         top = request.query.get("$top", str(CONTACTS))
         if not (top.isascii() and top.isdigit() and len(top) < 10):
-            return _odata_error(400, "BadRequest", "$top is not a whole number")
+            said = "$top is not a whole number"
+            return _odata_error(400, "BadRequest", said, quota.told(tenant))
         rows = [
             {"ContactId": number, "Name": f"Contact {number} of {tenant}"}
             for number in range(1, min(int(top), CONTACTS) + 1)
         ]
-        return _odata(request, tenant, "Contacts", {"value": rows})
+        return _odata(request, tenant, "Contacts", {"value": rows}, quota.told(tenant))
 
     return {
         **signing_in(),
@@ -186,13 +187,30 @@ class Quota:
 
     def take(self, tenant: str) -> float | None:
         """Count one request; None when it is allowed, else the seconds until one would be."""
+        taken = self._within_window(tenant)
+        if len(taken) < self._allowed:
+            taken.append(self._clock.monotonic())
+            return None
+        return self._until_one_is_free(taken)
+
+    def told(self, tenant: str) -> Headers:
+        """What an answer tells of the quota: how much there is, how much is left, until when."""
+        taken = self._within_window(tenant)
+        reset = self._until_one_is_free(taken) if taken else 0.0
+        return (
+            ("RateLimit-Limit", str(self._allowed)),
+            ("RateLimit-Remaining", str(max(0, self._allowed - len(taken)))),
+            ("RateLimit-Reset", str(math.ceil(reset))),
+        )
+
+    def _within_window(self, tenant: str) -> deque[float]:
         now, taken = self._clock.monotonic(), self._taken[tenant]
         while taken and taken[0] <= now - self._window:
             taken.popleft()
-        if len(taken) < self._allowed:
-            taken.append(now)
-            return None
-        return taken[0] + self._window - now if taken else self._window
+        return taken
+
+    def _until_one_is_free(self, taken: deque[float]) -> float:
+        return taken[0] + self._window - self._clock.monotonic() if taken else self._window
 
 
 def _admitted(request: Request, tenant: str, quota: Quota) -> Response | None:
@@ -205,16 +223,19 @@ def _admitted(request: Request, tenant: str, quota: Quota) -> Response | None:
         )
     wait = quota.take(tenant)
     if wait is not None:
-        retry = (("Retry-After", str(max(1, math.ceil(wait)))),)
-        return _odata_error(429, "TooManyRequests", "the quota of this tenant is used up", retry)
+        retry = ("Retry-After", str(max(1, math.ceil(wait))))
+        said = "the quota of this tenant is used up"
+        return _odata_error(429, "TooManyRequests", said, (retry, *quota.told(tenant)))
     return None
 
 
-def _odata(request: Request, tenant: str, entity: str, value: dict[str, Any]) -> Response:
+def _odata(
+    request: Request, tenant: str, entity: str, value: dict[str, Any], headers: Headers
+) -> Response:
     root = f"http://{request.headers.get('host', '')}/{tenant}/odata/v4"
-    return as_json(
-        200, {"@odata.context": f"{root}/$metadata#{entity}", **value}, (("OData-Version", "4.0"),)
-    )
+    context = f"{root}/$metadata#{entity}"
+    more = (("OData-Version", "4.0"), *headers)
+    return as_json(200, {"@odata.context": context, **value}, more)
 
 
 def _odata_error(status: int, code: str, message: str, headers: Headers = ()) -> Response:

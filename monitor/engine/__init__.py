@@ -53,6 +53,7 @@ from monitor.model import (
     EventKind,
     Evidence,
     Incident,
+    Outage,
     Outcome,
     Report,
     Result,
@@ -110,11 +111,15 @@ class Engine:
         self._metrics = metrics
         self._wake_delivery = committed
         self.cells = {cell.key: cell for cell in mind.estate.cells()}
-        self._windows = WindowWatch(mind.estate, watched_until or clock.wall())
+        watched_until = watched_until or clock.wall()
+        self._windows = WindowWatch(mind.estate, watched_until)
         self._seen: dict[CellKey, float] = {}
         self._soon_due = [k for k, c in self.cells.items() if c.check.interval <= _SOON]
+        self._left_of_round = set(self._soon_due)
+        self._outages = {outage.id for outage in mind.outages.values()}
         self._proven: set[tuple[CellKey, str]] = set()
-        self._breached: set[str] = set()
+        # A breach that an earlier process saw was counted by it.
+        self._breached = {i.id for i in mind.open.values() if _breached(i, watched_until)}
         self._group: asyncio.TaskGroup | None = None
         self._stall = StallWatch(clock.monotonic, metrics.stall)
         self._store = store
@@ -208,12 +213,20 @@ class Engine:
     def _keep(self, cell: Cell, result: Result) -> None:
         self.probes_done += 1
         self._seen[cell.key] = result.observed_mono
+        self._note_round(cell.key, result)
         if cell.key.service != CONTROL:
             self._writing.result(result)
         proven = (cell.key, cell.target.fingerprint)
         if result.outcome is Outcome.PASS and proven not in self._proven:
             self._proven.add(proven)
             self._writing.proven(*proven)
+
+    def _note_round(self, key: CellKey, result: Result) -> None:
+        """A round is over when each of the cells that are due often was probed since the last."""
+        self._left_of_round.discard(key)
+        if not self._left_of_round and self._soon_due:
+            self._left_of_round.update(self._soon_due)
+            self._metrics.round_done(result.observed_at)
 
     # ----------------------------------------------------------------- think and apply
 
@@ -278,8 +291,18 @@ class Engine:
         if any(part.notices for part in parts):
             self._wake_delivery()
         for part in parts:
+            self._count_outages(part.outages)
             if part.incident is not None:
                 self._count(part.incident, part.events)
+
+    def _count_outages(self, outages: Iterable[Outage]) -> None:
+        """Count those that were not known before; what has ended is forgotten."""
+        for outage in outages:
+            if outage.closed_at is not None:
+                self._outages.discard(outage.id)
+            elif outage.id not in self._outages:
+                self._outages.add(outage.id)
+                self._metrics.outage_declared(outage)
 
     def _count(self, incident: Incident, events: Iterable[TimelineEvent]) -> None:
         for event in events:
@@ -297,6 +320,7 @@ class Engine:
             self._metrics.service(state)
         for vantage in self.vantages():
             self._metrics.vantage(vantage)
+        self._metrics.open_outages(self._mind.outages.values())
         incidents = tuple(self._mind.open.values())
         self._metrics.open_incidents(incidents, now.at)
         for incident in incidents:

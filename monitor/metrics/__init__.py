@@ -16,12 +16,20 @@ reads a clock: whoever reports a duration has measured it.
 
 from __future__ import annotations
 
+from collections import Counter as Counting
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.openmetrics.exposition import (
     CONTENT_TYPE_LATEST as OPENMETRICS_TYPE,
 )
@@ -43,11 +51,15 @@ from monitor.metrics.foreseen import (
 )
 from monitor.metrics.reference import reference
 from monitor.model import (
+    CONTROL,
+    MONITOR,
     Cell,
     Estate,
     Impact,
     Incident,
+    Outage,
     Outcome,
+    Priority,
     Problem,
     Report,
     Result,
@@ -65,6 +77,16 @@ __all__ = [
     "Told",
     "reference",
 ]
+
+_OF_OPEN_INCIDENTS = (
+    "monitor_incidents_open",
+    "monitor_incident_number",
+    "monitor_outage_age_seconds",
+    "monitor_response_left_seconds",
+)
+
+# They would be every third series, and all say when the process began.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in the library
 
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -92,39 +114,63 @@ class Metrics:
         self._probed: dict[tuple[str, ...], Counter] = {}
         self._lateness = self._histograms["monitor_probe_lateness_seconds"]
         self._healthy: dict[str, bool] = {}
+        self._families = self._gauges | self._counters | self._histograms
         self._gauges["monitor_build_info"].labels(__version__).set(1)
         self._gauges["monitor_config_last_reload_successful"].set(1)
-        self._services: frozenset[str] = frozenset()
+        self._subjects: frozenset[str] = frozenset()
         self._open_labels: set[tuple[str, str]] = set()
+        self._owed: frozenset[str] = frozenset()
         self.watch(estate, channels)
 
     # ----------------------------------------------------------------- what is watched
 
     def watch(self, estate: Estate, channels: Sequence[str]) -> None:
-        """Begin the label sets of an estate at zero; drop what it no longer has."""
+        """Begin the label sets of an estate at zero; drop what it no longer has, counters too.
+
+        A counter that is dropped and comes back begins at zero, which Prometheus takes for the
+        reset that it is; one that was kept would say for ever what nobody counts any more. Only
+        what is said of open incidents stays until they are resolved.
+        """
         self._channels = frozenset(channels)
-        families = self._gauges | self._counters | self._histograms
+        cells = frozenset(cell.key for cell in estate.cells())
+        self._cells.keep(cells)
+        were = self._subjects
+        self._subjects = frozenset({service.name for service in estate.services} | {MONITOR})
+        for labels in set(product(were - self._subjects, Priority)) - self._open_labels:
+            self._hide_open(labels)
+        vantages = frozenset(vantage.name for vantage in estate.vantages)
+        self._drop("service", self._subjects | {CONTROL})
+        self._drop("channel", self._channels)
+        self._drop("vantage", vantages)
+        self._healthy = {name: self._healthy[name] for name in self._healthy.keys() & vantages}
+        self._probed.clear()
         for name, label_sets in foreseen(estate, channels).items():
             for values in label_sets:
-                families[name].labels(*values)
-        self._cells.keep({cell.key for cell in estate.cells()})
-        services = frozenset(service.name for service in estate.services)
-        for name, impact in product(self._services - services, Impact):
-            self._gauges["monitor_service_impact"].remove(name, impact)
-        for name in self._services - services:
-            self._gauges["monitor_maintenance_active"].remove(name)
-        self._services = services
-        for name in self._healthy.keys() - {vantage.name for vantage in estate.vantages}:
-            del self._healthy[name]
-            self._gauges["monitor_vantage_healthy"].remove(name)
+                self._families[name].labels(*values)
+        counted = Counting(key.service for key in cells)
+        for name in self._subjects - {MONITOR} | {CONTROL}:
+            self._gauges["monitor_cells"].labels(name).set(counted[name])
+
+    def _drop(self, label: str, names: Collection[str]) -> None:
+        """Drop every series whose value of a label is none of these names."""
+        for family in MONITOR_FAMILIES:
+            if label not in family.labels or family.name in _OF_OPEN_INCIDENTS:
+                continue
+            series = self._families[family.name]
+            shown = {each.labels[label] for kept in series.collect() for each in kept.samples}
+            for gone in shown.difference(names):
+                series.remove_by_labels({label: gone})
 
     # ----------------------------------------------------------------- what probes see
 
     def result(self, cell: Cell, result: Result, lateness: float) -> None:
         """Count a result and replace the lines of its cell; `lateness` in seconds.
 
-        An INVALID result is only counted: it tells nothing of the cell.
+        An INVALID result is only counted: it tells nothing of the cell. A cell that is not watched
+        any more, whose probe was still under way, is left out.
         """
+        if cell.key not in self._cells:
+            return
         ended = (cell.key.service, result.outcome, result.failure or NO_KIND)
         counter = self._probed.get(ended)
         if counter is None:
@@ -139,7 +185,7 @@ class Metrics:
         self._counters["monitor_missed_runs_total"].inc(count)
 
     def round_done(self, at: datetime) -> None:
-        """A round of probes was completed at `at`."""
+        """At `at` every cell that is probed often had been probed once more."""
         self._gauges["monitor_last_round_timestamp_seconds"].set(at.timestamp())
 
     # ----------------------------------------------------------------- what is concluded
@@ -152,6 +198,18 @@ class Metrics:
             self._gauges["monitor_service_impact"].labels(state.name, impact).set(
                 impact is state.impact
             )
+
+    def outage_declared(self, outage: Outage) -> None:
+        """Count an outage that was not known before."""
+        self._counters["monitor_outages_total"].labels(
+            outage.service, outage.impact, outage.reason
+        ).inc()
+
+    def open_outages(self, outages: Iterable[Outage]) -> None:
+        """Show how many outages have not ended."""
+        counted = Counting(outage.service for outage in outages)
+        for name in self._subjects:
+            self._gauges["monitor_outages_open"].labels(name).set(counted[name])
 
     def vantage(self, state: VantageState) -> None:
         """Show whether a vantage can be believed, and with it whether any can."""
@@ -206,8 +264,13 @@ class Metrics:
     def _show_open(
         self, labels: tuple[str, str], incidents: Sequence[Incident], now: datetime
     ) -> None:
+        if not incidents and labels[0] not in self._subjects:
+            self._hide_open(labels)
+            return
         ages = [(now - incident.began.before).total_seconds() for incident in incidents]
+        oldest = min((incident.number for incident in incidents), default=0)
         self._gauges["monitor_incidents_open"].labels(*labels).set(len(incidents))
+        self._gauges["monitor_incident_number"].labels(*labels).set(oldest)
         self._gauges["monitor_outage_age_seconds"].labels(*labels).set(max(ages, default=0.0))
         left = [
             (incident.respond_by - now).total_seconds()
@@ -218,6 +281,10 @@ class Metrics:
             self._gauges["monitor_response_left_seconds"].labels(*labels).set(min(left))
         else:
             self._gauges["monitor_response_left_seconds"].remove(*labels)
+
+    def _hide_open(self, labels: tuple[str, str]) -> None:
+        for name in _OF_OPEN_INCIDENTS:
+            self._gauges[name].remove(*labels)
 
     def _of_incident(self, name: str, incident: Incident, seconds: float) -> None:
         support = SUPPORT[incident.out_of_hours]
@@ -246,17 +313,27 @@ class Metrics:
         """`count` attempts to deliver a notice through a channel ended so."""
         self._counters["monitor_notices_total"].labels(channel, outcome).inc(count)
 
-    def notice_delay(self, seconds: float) -> None:
+    def notice_delay(self, incident: Incident, seconds: float) -> None:
         """A receiver took the first notice of an incident `seconds` after its report."""
-        self._histograms["monitor_notice_delay_seconds"].observe(max(seconds, 0.0))
+        self._histograms["monitor_notice_delay_seconds"].observe(
+            max(seconds, 0.0), _exemplar(incident)
+        )
 
     def outbox(
         self, pending: Mapping[str, int], dead: Mapping[str, int], oldest_pending_seconds: float
     ) -> None:
-        """Show the outbox by channel; a channel that is not named has none."""
-        for name, counts in (("monitor_outbox_pending", pending), ("monitor_outbox_dead", dead)):
-            for channel in self._channels | counts.keys():
-                self._gauges[name].labels(channel).set(counts.get(channel, 0))
+        """Show the outbox by channel; a configured channel that is not named has none.
+
+        One that is configured no more is shown as long as something is owed to it.
+        """
+        owed = frozenset(pending.keys() | dead.keys())
+        for channel in self._channels | owed:
+            self._gauges["monitor_outbox_pending"].labels(channel).set(pending.get(channel, 0))
+            self._gauges["monitor_outbox_dead"].labels(channel).set(dead.get(channel, 0))
+        for channel in self._owed - owed - self._channels:
+            self._gauges["monitor_outbox_pending"].remove(channel)
+            self._gauges["monitor_outbox_dead"].remove(channel)
+        self._owed = owed
         self._gauges["monitor_outbox_oldest_pending_seconds"].set(oldest_pending_seconds)
 
     def outbox_paused(self, *, paused: bool) -> None:
@@ -315,9 +392,14 @@ class Metrics:
 
     def render(self, *, openmetrics: bool = False) -> tuple[bytes, str]:
         """All series and their content type; may be called in another thread."""
-        generate = generate_openmetrics if openmetrics else generate_latest
-        page = self._cells.render() + generate(self._registry)
+        page = b"".join(self.chunks(openmetrics=openmetrics))
         return page, OPENMETRICS_TYPE if openmetrics else TEXT_TYPE
+
+    def chunks(self, *, openmetrics: bool = False) -> Iterator[bytes]:
+        """All series in pieces, each soon made; may be gone through in another thread."""
+        yield from self._cells.chunks()
+        generate = generate_openmetrics if openmetrics else generate_latest
+        yield generate(self._registry)
 
 
 def _exemplar(incident: Incident) -> dict[str, str]:

@@ -7,12 +7,13 @@ same in the text format and in OpenMetrics.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from prometheus_client.utils import floatToGoString
 
 from monitor.metrics.families import PROBE_FAMILIES
+from monitor.metrics.quota import quota_used
 from monitor.model import Cell, CellKey, Outcome, Result
 
 _PHASES = ("resolve", "connect", "tls", "processing", "transfer")
@@ -25,6 +26,7 @@ class _Shape(NamedTuple):
     http: bool
     phases: tuple[str, ...]
     certificate: bool
+    quota: bool
     ended: str
 
 
@@ -37,14 +39,22 @@ class _Template(NamedTuple):
 
 
 _APART = "\0"
+_CELLS_A_CHUNK = 1000
 
 
 class CellLines:
-    """The finished lines of every cell. `render` may run in another thread than the rest."""
+    """The finished lines of every cell that is kept.
+
+    `chunks` may run in another thread than the rest.
+    """
 
     def __init__(self) -> None:
         self._lines: dict[str, dict[CellKey, str]] = {f.name: {} for f in PROBE_FAMILIES}
         self._templates: dict[CellKey, _Template] = {}
+        self._kept: frozenset[CellKey] = frozenset()
+
+    def __contains__(self, key: CellKey) -> bool:
+        return key in self._kept
 
     def show(self, cell: Cell, result: Result) -> None:
         """Replace the lines of a cell; what the result does not tell, the cell no longer shows."""
@@ -57,21 +67,25 @@ class CellLines:
         for family, part in zip(template.families, parts, strict=True):
             self._lines[family][key] = part
 
-    def keep(self, keys: Collection[CellKey]) -> None:
-        """Drop the lines of every other cell."""
+    def keep(self, keys: frozenset[CellKey]) -> None:
+        """Keep these cells from now on, and drop the lines of every other."""
+        self._kept = keys
         for lines in self._lines.values():
             for key in lines.keys() - keys:
                 del lines[key]
         for key in self._templates.keys() - keys:
             del self._templates[key]
 
-    def render(self) -> bytes:
-        """All lines, grouped by family with its help and type."""
-        parts: list[str] = []
+    def chunks(self) -> Iterator[bytes]:
+        """All lines, grouped by family with its help and type, in pieces of `_CELLS_A_CHUNK` cells.
+
+        A piece is small so that joining it, which lets no other thread run, is soon done.
+        """
         for family, lines in self._lines.items():
-            parts.append(_HEADS[family])
-            parts.extend(list(lines.values()))
-        return "".join(parts).encode()
+            yield _HEADS[family].encode()
+            taken = list(lines.values())
+            for start in range(0, len(taken), _CELLS_A_CHUNK):
+                yield "".join(taken[start : start + _CELLS_A_CHUNK]).encode()
 
     def _reshaped(self, key: CellKey, shape: _Shape) -> _Template:
         template = self._templates[key] = _template(key, shape)
@@ -88,7 +102,14 @@ def _read(cell: Cell, result: Result) -> tuple[_Shape, tuple[str, ...]]:
     ended = "" if passed else str(result.failure or result.outcome)
     http = cell.check.kind == "http"
     taken = [(name, s) for name in _PHASES if (s := getattr(phases, name)) is not None]
-    shape = _Shape(http, tuple([n for n, _ in taken]), evidence.certificate is not None, ended)
+    used = quota_used(evidence.headers) if http else None
+    shape = _Shape(
+        http,
+        tuple([n for n, _ in taken]),
+        evidence.certificate is not None,
+        used is not None,
+        ended,
+    )
     values = [float(passed), result.observed_mono - result.sent_mono]
     if http:
         values.append(float(evidence.status or 0))
@@ -97,6 +118,8 @@ def _read(cell: Cell, result: Result) -> tuple[_Shape, tuple[str, ...]]:
         values.append(evidence.certificate.chain_expiry.timestamp())
     if phases.resolve is not None:
         values.append(phases.resolve)
+    if used is not None:
+        values.append(used)
     return shape, tuple(map(_number, values))
 
 
@@ -111,6 +134,8 @@ def _series(shape: _Shape) -> Iterator[tuple[str, list[str]]]:
         yield "probe_ssl_earliest_cert_expiry", [""]
     if "resolve" in shape.phases:
         yield "probe_dns_lookup_time_seconds", [""]
+    if shape.quota:
+        yield "probe_http_quota_used_ratio", [""]
 
 
 def _template(key: CellKey, shape: _Shape) -> _Template:

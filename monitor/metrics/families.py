@@ -225,7 +225,8 @@ MONITOR_FAMILIES = (
     _histogram(
         "monitor_notice_delay_seconds",
         (),
-        "Seconds from an incident's report to a receiver's acceptance of its first notice",
+        "Seconds from an incident's report to a receiver's acceptance of its first notice; "
+        "of one that was held they include the wait for support to open",
         _SECONDS,
         query="histogram_quantile(0.95, "
         "sum by (le) (rate(monitor_notice_delay_seconds_bucket[30d])))",
