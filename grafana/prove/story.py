@@ -136,15 +136,15 @@ def opened(folder: Path) -> Scene:
                 timeout=10,
             )
         )
-        return Scene(
-            folder, estate, inbox, asked, watching, http, told, stack=stack.pop_all()
-        )
+        return Scene(folder, estate, inbox, asked, watching, http, told, stack=stack.pop_all())
 
 
 def played(scene: Scene) -> None:
     """Let everything happen, once. Raises GaveUpError."""
     scene.began = until("Prometheus answers", scene.prometheus.clock)
-    scene.until_value("every cell has passed and is scraped", f"count(probe_success == 1) >= {CELLS}")
+    scene.until_value(
+        "every cell has passed and is scraped", f"count(probe_success == 1) >= {CELLS}"
+    )
     scene.moment("all is well")
     _an_outage_of_two_services(scene)
     _healed(scene)
