@@ -4,7 +4,6 @@ import math
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
-from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -12,7 +11,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitor.metrics import FAMILIES, FamilyType, Metrics, NoticeOutcome, PingOutcome, reference
+from monitor.metrics import FAMILIES, FamilyType, Metrics, NoticeOutcome, PingOutcome
 from monitor.metrics.families import PROBE_FAMILIES
 from monitor.model import (
     Cell,
@@ -172,11 +171,6 @@ def test_a_scrape_has_no_family_and_no_label_outside_the_table(metrics):
                 known[family.name + suffix] = set(family.labels) | {"le"}
     for name, labels in samples(metrics):
         assert {label for label, _ in labels} <= known[name], name
-
-
-def test_the_reference_page_is_current():
-    page = Path(__file__).parents[1] / "docs" / "metrics.md"
-    assert page.read_text() == reference(), "write reference() to docs/metrics.md"
 
 
 def test_a_result_replaces_what_its_cell_showed(metrics):

@@ -1,6 +1,5 @@
 """What the web answers, over the application itself and a real store."""
 
-import asyncio
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -221,24 +220,6 @@ async def test_metrics_come_as_openmetrics_when_asked_for(web):
     answer = await web.get("/metrics", headers={"Accept": accept})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert list(text_string_to_metric_families(answer.text))
-
-
-async def test_scrapes_are_rendered_one_at_a_time(engine, store):
-    class CountingMetrics(Metrics):
-        running = most = 0
-
-        def render(self, *, openmetrics=False):
-            self.running += 1
-            self.most = max(self.most, self.running)
-            page = super().render(openmetrics=openmetrics)
-            self.running -= 1
-            return page
-
-    metrics = CountingMetrics(ESTATE, [])
-    async with client_of(engine, store, metrics=metrics) as web:
-        answers = await asyncio.gather(*(web.get("/metrics") for _ in range(5)))
-    assert [a.status_code for a in answers] == [200] * 5
-    assert metrics.most == 1
 
 
 async def test_cautions_are_on_the_overview_escaped_and_leave_the_monitor_ready(engine, store):

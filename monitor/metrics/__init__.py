@@ -9,9 +9,9 @@ two ways:
   kept and rendered by prometheus-client in a registry of its own.
 
 Label values come from the configuration's names and from closed enums, never from what a probe
-read. Counters and state sets begin at zero for every combination that can be foreseen. `render`
-may run in another thread than the rest; all else belongs to the event loop's thread. Nothing here
-reads a clock: whoever reports a duration has measured it.
+read. Counters and state sets begin at zero for every combination that can be foreseen. `pieces` and
+`render` may run in another thread than the rest; all else belongs to the event loop's thread.
+Nothing here reads a clock: whoever reports a duration has measured it.
 """
 
 from __future__ import annotations
@@ -69,6 +69,8 @@ from monitor.model import (
 
 __all__ = [
     "FAMILIES",
+    "OPENMETRICS_TYPE",
+    "TEXT_TYPE",
     "Family",
     "FamilyType",
     "Metrics",
@@ -392,12 +394,12 @@ class Metrics:
 
     def render(self, *, openmetrics: bool = False) -> tuple[bytes, str]:
         """All series and their content type; may be called in another thread."""
-        page = b"".join(self.chunks(openmetrics=openmetrics))
+        page = b"".join(self.pieces(openmetrics=openmetrics))
         return page, OPENMETRICS_TYPE if openmetrics else TEXT_TYPE
 
-    def chunks(self, *, openmetrics: bool = False) -> Iterator[bytes]:
+    def pieces(self, *, openmetrics: bool = False) -> Iterator[bytes]:
         """All series in pieces, each soon made; may be gone through in another thread."""
-        yield from self._cells.chunks()
+        yield from self._cells.pieces()
         generate = generate_openmetrics if openmetrics else generate_latest
         yield generate(self._registry)
 

@@ -39,13 +39,13 @@ class _Template(NamedTuple):
 
 
 _APART = "\0"
-_CELLS_A_CHUNK = 1000
+_CELLS_A_PIECE = 500
 
 
 class CellLines:
     """The finished lines of every cell that is kept.
 
-    `chunks` may run in another thread than the rest.
+    `pieces` may run in another thread than the rest.
     """
 
     def __init__(self) -> None:
@@ -76,16 +76,16 @@ class CellLines:
         for key in self._templates.keys() - keys:
             del self._templates[key]
 
-    def chunks(self) -> Iterator[bytes]:
-        """All lines, grouped by family with its help and type, in pieces of `_CELLS_A_CHUNK` cells.
+    def pieces(self) -> Iterator[bytes]:
+        """All lines, grouped by family with its help and type, a few cells at a time.
 
         A piece is small so that joining it, which lets no other thread run, is soon done.
         """
         for family, lines in self._lines.items():
             yield _HEADS[family].encode()
             taken = list(lines.values())
-            for start in range(0, len(taken), _CELLS_A_CHUNK):
-                yield "".join(taken[start : start + _CELLS_A_CHUNK]).encode()
+            for start in range(0, len(taken), _CELLS_A_PIECE):
+                yield "".join(taken[start : start + _CELLS_A_PIECE]).encode()
 
     def _reshaped(self, key: CellKey, shape: _Shape) -> _Template:
         template = self._templates[key] = _template(key, shape)

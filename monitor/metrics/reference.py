@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES, Family
+from collections.abc import Sequence
+
+from monitor.metrics.families import FAMILIES, Family
 
 
 def reference() -> str:
     """The page, in Markdown."""
+    return page_of(FAMILIES)
+
+
+def page_of(families: Sequence[Family]) -> str:
+    """The page of these families: first those that are kept of each cell."""
+    of_cells = [family for family in families if family.name.startswith("probe_")]
+    others = [family for family in families if family not in of_cells]
     return "\n".join(
         [
             _HEAD,
             "## What the last probe of each cell saw\n",
-            *_table(PROBE_FAMILIES),
+            *_table(of_cells),
             "## How the services, the incidents and the monitor fare\n",
-            *_table(MONITOR_FAMILIES),
+            *_table(others),
         ]
     )
 
 
-def _table(families: tuple[Family, ...]) -> list[str]:
+def _table(families: Sequence[Family]) -> list[str]:
     return [_COLUMNS, *map(_row, families), ""]
 
 

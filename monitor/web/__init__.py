@@ -5,10 +5,10 @@ the store, `explain.py` says why a decision is what it is; `pages.py` draws what
 `moves.py` is what people do with an incident: over the API, on its page (`acting.py`, signed in by
 `sessions.py`), by the link of a notice (`by_link.py`) or in PagerDuty (`pagerduty.py`);
 `reports.py` is what customers see, `intake.py` decides whose report is taken, within `limits.py`;
-`heartbeats.py` takes the calls of those who should call; `answers.py` says how every answer is
-protected and how a refusal looks, `authority.py` who may act. Present states come from the engine,
-incidents and what the outbox owes (`notices.py`) from the store; nothing here changes anything but
-through the engine.
+`heartbeats.py` takes the calls of those who should call; `scraping.py` hands out the page of
+figures; `answers.py` says how every answer is protected and how a refusal looks, `authority.py` who
+may act. Present states come from the engine, incidents and what the outbox owes (`notices.py`) from
+the store; nothing here changes anything but through the engine.
 """
 
 from __future__ import annotations

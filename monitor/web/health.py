@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from monitor.engine import Engine
 from monitor.metrics import Metrics
 from monitor.web.answers import Refusal
 from monitor.web.schemas import ErrorAnswer, Health
+from monitor.web.scraping import Scrapes, form_of
 
 _UNWELL: dict[int | str, dict[str, Any]] = {
     503: {"model": ErrorAnswer, "description": "Not so; the message says why"}
@@ -21,15 +21,13 @@ _UNWELL: dict[int | str, dict[str, Any]] = {
 def router(engine: Engine, metrics: Metrics, not_ready: Callable[[], Sequence[str]]) -> APIRouter:
     """`/metrics`, `/healthz` and `/readyz`; `not_ready` are the reasons that the last one gives."""
     routes = APIRouter(tags=["health"])
-    one_scrape = asyncio.Lock()
+    scrapes = Scrapes(metrics)
 
     @routes.get("/metrics", response_class=Response, summary="Every series, for Prometheus")
     async def read_metrics(request: Request) -> Response:
-        """The text format, or OpenMetrics when the Accept header asks for it."""
-        openmetrics = "application/openmetrics-text" in request.headers.get("accept", "")
-        async with one_scrape:
-            page, kind = await asyncio.to_thread(metrics.render, openmetrics=openmetrics)
-        return Response(page, media_type=kind)
+        """The text format, or OpenMetrics when Accept asks for it; gzip by Accept-Encoding."""
+        asked = [request.headers.getlist(name) for name in ("accept", "accept-encoding")]
+        return await scrapes.answer(form_of(*asked))
 
     @routes.get("/healthz", responses=_UNWELL, summary="Whether the process is alive")
     async def read_health() -> Health:
