@@ -2,6 +2,7 @@
 
 import sys
 
+from grafana import composed
 from grafana.boards import BOARDS, FILES, written
 from grafana.promql import UnknownSeriesError
 
@@ -10,7 +11,8 @@ def main() -> int:
     """Write what is stale: 0, or 1 when a query asks for what there is not."""
     try:
         texts = {FILES[board.name]: written(board) for board in BOARDS}
-    except UnknownSeriesError as error:
+        texts[composed.CHECKS] = composed.checks()
+    except (UnknownSeriesError, LookupError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     for file, text in texts.items():

@@ -106,15 +106,15 @@ LATE_MAP = Panel(
 STALLS = Panel(
     "series",
     "How long the event loop was held",
-    "The ninety-ninth of a hundred holds, and the share of all time. While it is held nothing is probed "
-    "or sent. Above a second: the log has what held it.",
+    "The ninety-ninth of a hundred holds, and all of them together, in five minutes. While it is held "
+    "nothing is probed or sent. Above a second (dashed): the log has what held it.",
     (
         Ask(
             "histogram_quantile(0.99, sum by (le)"
-            " (rate(monitor_loop_stall_seconds_bucket[$__rate_interval])))",
+            " (increase(monitor_loop_stall_seconds_bucket[5m])))",
             "99 in 100",
         ),
-        Ask("sum(rate(monitor_loop_stall_seconds_sum[$__rate_interval]))", "share of the time"),
+        Ask("sum(increase(monitor_loop_stall_seconds_sum[5m]))", "together"),
     ),
     "s",
     8,

@@ -133,7 +133,7 @@ ALERTS = Panel(
 
 TABLE = Panel(
     "table",
-    "Open incidents",
+    "Which incidents are open",
     "The oldest open incident of each service and priority; a click opens its page, with the evidence "
     "and the buttons. Empty is good. A response that is overdue is negative: acknowledge it.",
     (

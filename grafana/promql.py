@@ -157,6 +157,9 @@ def _joined(tree: Any, series: Series) -> frozenset[str]:
     if modifier.card == promql.VectorMatchCardinality.ManyToOne:
         _need(more, right, tree)
         return left | more
+    if modifier.card == promql.VectorMatchCardinality.OneToMany:
+        _need(more, left, tree)
+        return right | more
     one = operator not in {"and", "unless"}
     return matched if one and modifier.matching.type == promql.LabelModifierType.Include else left
 
