@@ -50,8 +50,12 @@ FALSE = count(
 NUMBER_OPEN = Panel(
     "stat",
     "Open now",
-    "Incidents that are not resolved. Red: some are; the table below leads to them.",
-    (Ask('sum(monitor_incidents_open{service=~"$service"})', now=True),),
+    "Incidents that are not resolved, and outages that have not ended. Red: there are some; the table "
+    "below leads to the incidents.",
+    (
+        Ask('sum(monitor_incidents_open{service=~"$service"})', "incidents", now=True),
+        Ask('sum(monitor_outages_open{service=~"$service"})', "outages", now=True),
+    ),
     "none",
     4,
     4,

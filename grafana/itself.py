@@ -295,7 +295,7 @@ CALENDAR = Panel(
         Ask("max(monitor_calendar_list_unreadable)", "list unreadable", now=True),
     ),
     "none",
-    8,
+    6,
     5,
     ONE_IS_BAD,
 )
@@ -312,10 +312,56 @@ PING = Panel(
         ),
     ),
     "none",
-    8,
+    7,
     5,
     Steps(BLUE),
     decimals=0,
+)
+LIST = Panel(
+    "stat",
+    "Calendar compared",
+    "Time since the support calendar was last compared with the official list, which happens once a "
+    "day. Orange: more than two days ago; look at `calendar.official`.",
+    (Ask("min(time() - (monitor_calendar_compared_timestamp_seconds > 0))", now=True),),
+    "dtdurations",
+    4,
+    5,
+    Steps(GREEN, ((2 * 86400, ORANGE),)),
+    empty="no list",
+)
+SUMMED = Panel(
+    "stat",
+    "History summed up",
+    "How far back from now results are summed up to. Red: more than two hours behind, pages will have "
+    "gaps; the log says why, the usual cause is a store without room.",
+    (Ask("time() - min(monitor_history_summed_until_timestamp_seconds)", now=True),),
+    "dtdurations",
+    6,
+    7,
+    Steps(GREEN, ((3600, ORANGE), (7200, RED))),
+)
+CUT = Panel(
+    "stat",
+    "Results kept since",
+    "Before when PASS results were deleted early, to stay under `history.max_bytes`. Less than a day "
+    "ago: raise it if the disk has room. Sums and incidents are not concerned.",
+    (Ask("max(monitor_history_cut_timestamp_seconds) * 1000", now=True),),
+    "dateTimeFromNow",
+    6,
+    7,
+    words=((0, "never cut", BLUE),),
+)
+BYTES = Panel(
+    "series",
+    "What history takes on disk",
+    "About how many bytes results and their sums take. Results stay under `history.max_bytes`, sums grow "
+    "with the number of cells; a line that climbs without end needs a look at the disk.",
+    (Ask("sum by (what) (monitor_history_bytes)", "{{what}}"),),
+    "bytes",
+    12,
+    7,
+    stacked=True,
+    span=(0, None),
 )
 VERSION = Panel(
     "table",
@@ -324,7 +370,7 @@ VERSION = Panel(
     "finished.",
     (Ask("max by (instance, version) (monitor_build_info)", now=True),),
     "none",
-    8,
+    7,
     5,
     columns=(("instance", "Monitor"), ("version", "Version")),
     empty="not scraped",
@@ -339,7 +385,11 @@ MONITOR = Board(
         Row("", (VANTAGES, SELF)),
         Row("In time", (LATENESS, LATE_MAP, STALLS, MISSED, PROBES, SCRAPES)),
         Row("Words", (PENDING, ATTEMPTS, STORE)),
-        Row("Clock and configuration", (CLOCK, COMPARED, CONFIG, RELOADS, CALENDAR, PING, VERSION)),
+        Row(
+            "Clock and configuration",
+            (CLOCK, COMPARED, CONFIG, RELOADS, CALENDAR, LIST, PING, VERSION),
+        ),
+        Row("History", (SUMMED, CUT, BYTES)),
     ),
     ("datasource", "monitor_url"),
     "now-3h",

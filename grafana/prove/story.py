@@ -4,6 +4,7 @@ Each part ends with a moment: the time at Prometheus at which a panel that shows
 have something to show.
 """
 
+import json
 import signal
 import time
 from contextlib import ExitStack
@@ -25,6 +26,13 @@ from monitor.demo.places import Ports
 
 TOKEN = "a-token-of-the-proof"  # noqa: S105 - it guards a monitor that is gone in two minutes
 CHECKS = Path(__file__).parent / "checks.yaml"
+HOLIDAYS = {
+    "england-and-wales": {
+        "events": [{"title": "A day of the proof's own", "date": "2030-02-14"}],
+    }
+}
+"""An official list that the calendar differs from."""
+
 CELLS = 45
 """Three services for five tenants from three vantages."""
 
@@ -33,6 +41,7 @@ PAUSE = 6.0
 
 EXPECTED = (
     "MonitorWatchdog",
+    "MonitorCalendarDiffers",
     "MonitorCertificateExpires",
     "MonitorQuotaNearlyUsed",
     "MonitorResponseAtRisk",
@@ -104,6 +113,7 @@ def opened(folder: Path) -> Scene:
         estate = stack.enter_context(EstateProcess(Ports.free()))
         ports = [programs.free_port() for _ in range(4)]
         ours, theirs, alerts, away = ports
+        (folder / "holidays.json").write_text(json.dumps(HOLIDAYS))
         told = laid_out(folder, ours, alerts, listening.port)
         variables = {
             "MONITOR_PORT": str(ours),
@@ -190,6 +200,8 @@ def _paused(scene: Scene) -> None:
     scene.monitor.send_signal(signal.SIGCONT)
     scene.until_alert("MonitorRunsMissed", "MonitorWatchdog")
     scene.until_alert("MonitorCertificateExpires", "MonitorQuotaNearlyUsed")
+    scene.until_alert("MonitorCalendarDiffers")
+    scene.until_value("history was summed up", "count(monitor_history_bytes)")
     scene.until_value("it is scraped again", 'up{job="monitor"} == 1')
     scene.moment("at last")
 
