@@ -1,8 +1,8 @@
-"""`python -m grafana`: write every dashboard anew, and the documents that are made from the rules."""
+"""`python -m grafana`: write anew what is made by code, where it is stale."""
 
 import sys
 
-from grafana import composed
+from grafana import composed, documents
 from grafana.boards import BOARDS, FILES, written
 from grafana.promql import UnknownSeriesError
 
@@ -12,6 +12,7 @@ def main() -> int:
     try:
         texts = {FILES[board.name]: written(board) for board in BOARDS}
         texts[composed.CHECKS] = composed.checks()
+        texts[documents.PAGE] = documents.page()
     except (UnknownSeriesError, LookupError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

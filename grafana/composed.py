@@ -1,4 +1,4 @@
-"""The configuration that compose.yaml gives the monitor: the shipped one, for a network of containers.
+"""What compose.yaml gives the monitor to watch: the shipped configuration, among containers.
 
 It is written from `checks.yaml` so that the two cannot drift apart.
 """
@@ -10,8 +10,8 @@ from grafana.promql import FOLDER
 SHIPPED = FOLDER.parent / "checks.yaml"
 CHECKS = FOLDER / "compose" / "checks.yaml"
 
-_HEAD = """# Written from checks.yaml by `python -m grafana`: the same, where everything is a container.
-# The estate is a host of its own, its network may be contacted, and there is one place to leave from.
+_HEAD = """# Written from checks.yaml by `make dashboards`: the same, among containers. The
+# estate is a host of its own, its network may be contacted, and probes leave from one place.
 """
 _VANTAGES = "vantages:\n  compose: {network: compose}\n"
 _REPLACED = (

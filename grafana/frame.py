@@ -1,4 +1,4 @@
-"""What all dashboards share: variables, links to each other, marks of incidents, and their checks."""
+"""What all dashboards share: variables, links, marks of incidents, and the check of queries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UIDS = {
 }
 """The identity of every dashboard in Grafana, by the name of its file."""
 
-CELL_FILTER = 'service=~"$service",target=~"$target",vantage=~"$vantage"'
+CELL_FILTER = 'service=~"$service",service!="control",target=~"$target",vantage=~"$vantage"'
 VARIABLES = ("datasource", "service", "target", "vantage", "objective", "monitor_url")
 
 INCIDENT = ("Open incident", "${monitor_url}/incidents/${__data.fields.Incident}")
@@ -31,9 +31,11 @@ SERVICE_PAGE = ("Open service", "${monitor_url}/services/${__data.fields.Service
 _KEPT = "${service:queryparam}&${datasource:queryparam}&${__url_time_range}"
 TO_SERVICE = (
     "Show this service",
-    f"/d/{UIDS['service']}?var-service=${{__field.labels.service}}"
-    "&${datasource:queryparam}&${objective:queryparam}&${monitor_url:queryparam}"
-    "&${__url_time_range}",
+    (
+        f"/d/{UIDS['service']}?var-service=${{__field.labels.service}}"
+        "&${datasource:queryparam}&${objective:queryparam}&${monitor_url:queryparam}"
+        "&${__url_time_range}"
+    ),
 )
 
 
@@ -57,8 +59,10 @@ class Board:
 MARKS = (
     (
         "Incidents",
-        'count_values by (service, priority) ("incident", '
-        'max by (service, priority) (monitor_incident_number{service=~"$service"}) > 0)',
+        (
+            'count_values by (service, priority) ("incident", '
+            'max by (service, priority) (monitor_incident_number{service=~"$service"}) > 0)'
+        ),
         "red",
         "Incident {{incident}}: {{service}}",
         "{{priority}}; it is open for as long as the mark is wide",
@@ -157,7 +161,7 @@ def _datasource() -> Any:
 
 
 def _of_label(name: str, label: str, metric: str, note: str) -> Any:
-    query = {"query": f"label_values({metric}, {name})", "refId": name}
+    query: dict[str, object] = {"query": f"label_values({metric}, {name})", "refId": name}
     variable = dashboard.QueryVariable(name).label(label).description(note).query(query)
     variable.datasource(SOURCE).refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
     variable.sort(models.VariableSort.ALPHABETICAL_ASC).multi(multi=True)
@@ -170,7 +174,7 @@ def _service() -> Any:
 
 
 def _target() -> Any:
-    note = "A tenant, or * for what all tenants share"
+    note = "A tenant, or `shared` for what all tenants have in common"
     return _of_label("target", "Tenant", 'probe_success{service=~"$service"}', note)
 
 

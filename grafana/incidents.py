@@ -23,26 +23,28 @@ def count(title: str, says: str, expression: str, *, bad: float | None = None) -
 
 INCIDENTS_OPENED = count(
     "Incidents",
-    "Incidents opened in the chosen time, of any priority. Never red: the next ones say how they were "
-    "dealt with.",
+    "Incidents opened in the chosen time, of any priority. Never red: the next ones say how they "
+    "were dealt with.",
     total("monitor_incidents_total"),
 )
 OUTAGES = count(
     "Outages",
-    "Times that a service went down for some or for everyone, whether or not anybody had to be told.",
+    "Times that a service went down for some or for everyone, whether or not anybody had to be "
+    "told.",
     total("monitor_outages_total"),
 )
 LATE = count(
     "Responses too late",
-    "Incidents whose promised response time passed and nobody had acknowledged them. Red: a promise was "
-    "broken; find out who was told and when, the timeline of the incident has it.",
+    "Incidents whose promised response time passed and nobody had acknowledged them. Red: a "
+    "promise was broken; find out who was told and when, the timeline of the incident has it.",
     total("monitor_response_breached_total"),
     bad=0.5,
 )
 FALSE = count(
     "False alarms",
-    "Incidents that a person called false alarms. Red: somebody was called out for nothing; look which "
-    "check and rule it was, and try other rules on the recorded results with `monitor replay`.",
+    "Incidents that a person called false alarms. Red: somebody was called out for nothing; look "
+    "which check and rule it was, and try other rules on the recorded results with `monitor "
+    "replay`.",
     total("monitor_false_alarms_total"),
     bad=0.5,
 )
@@ -50,8 +52,8 @@ FALSE = count(
 NUMBER_OPEN = Panel(
     "stat",
     "Open now",
-    "Incidents that are not resolved, and outages that have not ended. Red: there are some; the table "
-    "below leads to the incidents.",
+    "Incidents that are not resolved, and outages that have not ended. Red: there are some; the "
+    "table below leads to the incidents.",
     (
         Ask('sum(monitor_incidents_open{service=~"$service"})', "incidents", now=True),
         Ask('sum(monitor_outages_open{service=~"$service"})', "outages", now=True),
@@ -64,8 +66,8 @@ NUMBER_OPEN = Panel(
 REPORTS = Panel(
     "stat",
     "Reports by customers",
-    "What customers reported by hand in the chosen time. Many reports without an incident: a check is "
-    "missing.",
+    "What customers reported by hand in the chosen time. Many reports without an incident: a "
+    "check is missing.",
     (Ask("sum(increase(monitor_reports_total[$__range]))", now=True),),
     "none",
     4,
@@ -98,22 +100,24 @@ def share(title: str, says: str, metric: str) -> Panel:
 
 ANSWERED = share(
     "Answered within two hours",
-    "The share of incidents that a person acknowledged within the promised two hours, by whether support "
-    "was open when they were reported. Red: less than nine in ten; look at who is told and when.",
+    "The share of incidents that a person acknowledged within the promised two hours, by whether "
+    "support was open when they were reported. Red: less than nine in ten; look at who is told "
+    "and when.",
     "monitor_acknowledge_seconds",
 )
 RESOLVED = share(
     "Over within two hours",
-    "The share of incidents that were over two hours after the outage began, by whether support was open. "
-    "Red: less than nine in ten; look at what the long ones have in common.",
+    "The share of incidents that were over two hours after the outage began, by whether support "
+    "was open. Red: less than nine in ten; look at what the long ones have in common.",
     "monitor_resolve_seconds",
 )
 
 NOTICED = Panel(
     "stat",
     "Noticed within",
-    "Half, and nine in ten, of the incidents were declared so soon after their outage began. The rounds "
-    "that confirm an outage take about 10 s; orange from 30 s: shorten the interval of the checks.",
+    "Half, and nine in ten, of the incidents were declared so soon after their outage began. The "
+    "rounds that confirm an outage take about 10 s; orange from 30 s: shorten the interval of the "
+    "checks.",
     (
         Ask(
             "histogram_quantile(0.5, sum by (le) (increase(monitor_detection_delay_seconds_bucket"
@@ -154,27 +158,29 @@ def spread(title: str, says: str, metric: str, labels: str = "", by: str = "") -
 
 DELAY = spread(
     "From the start of an outage to its incident",
-    "Detection delay over a window as long as the chosen time. A dot is an incident, its number leads to "
-    "its page. Growing: probes are late, see the Monitor dashboard, or intervals are too long.",
+    "Detection delay over a window as long as the chosen time. A dot is an incident, its number "
+    "leads to its page. Growing: probes are late, see the Monitor dashboard, or intervals are too "
+    "long.",
     "monitor_detection_delay_seconds",
     'service=~"$service"',
 )
 TOLD = spread(
     "From the incident to the first notice that was taken",
-    "How long it takes until the first receiver has taken the first notice. More than a few seconds: a "
-    "receiver is slow or away, see the outbox on the Monitor dashboard.",
+    "How long it takes until the first receiver has taken the first notice. More than a few "
+    "seconds: a receiver is slow or away, see the outbox on the Monitor dashboard.",
     "monitor_notice_delay_seconds",
 )
 ACKNOWLEDGED = spread(
     "From the report to the acknowledgement",
-    "How long it took until a person took the incident on, by whether support was open. Near two hours: "
-    "look at who is told first, and at `channels.<name>.after`.",
+    "How long it took until a person took the incident on, by whether support was open. Near two "
+    "hours: look at who is told first, and at `channels.<name>.after`.",
     "monitor_acknowledge_seconds",
     by="support",
 )
 OVER = spread(
     "From the start of the outage to its end",
-    "How long outages lasted that became incidents, by whether support was open when they were reported.",
+    "How long outages lasted that became incidents, by whether support was open when they were "
+    "reported.",
     "monitor_resolve_seconds",
     by="support",
 )
@@ -182,8 +188,8 @@ OVER = spread(
 HEAT = Panel(
     "heatmap",
     "Acknowledgements by how long they took",
-    "Each column is a moment, each row a span of time; darker is more. What lies above two hours broke "
-    "the promise.",
+    "Each column is a moment, each row a span of time; darker is more. What lies above two hours "
+    "broke the promise.",
     (
         Ask(
             "sum by (le) (increase(monitor_acknowledge_seconds_bucket[$__rate_interval]))",
@@ -198,8 +204,9 @@ HEAT = Panel(
 REASONS = Panel(
     "series",
     "Incidents by route and reason",
-    "Who was told, and the rule that decided it: paged is on-call, told the service desk at once, held "
-    "waits for support to open. A surprising reason: `monitor explain` says which setting decides.",
+    "Who was told, and the rule that decided it: paged is on-call, told the service desk at once, "
+    "held waits for support to open. A surprising reason: `monitor explain` says which setting "
+    "decides.",
     (
         Ask(
             "sum by (route, reason)"
@@ -239,8 +246,8 @@ BY_SERVICE = Panel(
 OUTAGES_BY = Panel(
     "bars",
     "Outages by service, impact and reason",
-    "What went down and what policy made of it, incidents or not. Many that are held back: a check that "
-    "fails often for nothing.",
+    "What went down and what policy made of it, incidents or not. Many that are held back: a "
+    "check that fails often for nothing.",
     (
         Ask(
             "sum by (service, impact, reason)"

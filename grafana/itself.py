@@ -1,7 +1,7 @@
-"""Monitor: is the monitor there, does it see, is it in time, and do its words get through?"""
+"""Monitor: whether it is there, sees, is in time, and gets its words through."""
 
 from grafana.frame import Board
-from grafana.panels import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, Ask, Panel, Row, Steps
+from grafana.panels import BLUE, GREEN, ORANGE, RED, Ask, Panel, Row, Steps
 
 YES_NO = ((0, "No", GREEN), (1, "Yes", RED))
 GOOD_BAD = ((0, "Bad", RED), (1, "Good", GREEN))
@@ -17,8 +17,8 @@ def big(title: str, says: str, expression: str, unit: str, steps: Steps, **more:
 TOP = (
     big(
         "Answers",
-        "Whether every monitor answered the last scrape. Red: a process is gone or hangs; look at its "
-        "log and start it again.",
+        "Whether every monitor answered the last scrape. Red: a process is gone or hangs; look at "
+        "its log and start it again.",
         'min(up{job="monitor"})',
         "none",
         BAD_GOOD_STEPS,
@@ -27,8 +27,8 @@ TOP = (
     ),
     big(
         "Blind",
-        "Whether no vantage can be believed. Red: no outage can be declared. Look at the network of the "
-        "host, and whether the controls are still there.",
+        "Whether no vantage can be believed. Red: no outage can be declared. Look at the network "
+        "of the host, and whether the controls are still there.",
         "max(monitor_blind)",
         "none",
         ONE_IS_BAD,
@@ -36,8 +36,8 @@ TOP = (
     ),
     big(
         "Since the last round",
-        "Time since every cell that is due at least every minute had been probed once more. Red: above "
-        "three minutes; `/readyz` says what is wrong.",
+        "Time since every cell that is due at least every minute had been probed once more. Red: "
+        "above three minutes; `/readyz` says what is wrong.",
         "max(time() - monitor_last_round_timestamp_seconds)",
         "s",
         Steps(GREEN, ((90, ORANGE), (180, RED))),
@@ -45,8 +45,8 @@ TOP = (
     ),
     big(
         "Oldest due notice",
-        "How long the first due notice has waited without being tried. Red: above a minute, people are "
-        "not told; restart the monitor, what is unsent is on disk.",
+        "How long the first due notice has waited without being tried. Red: above a minute, "
+        "people are not told; restart the monitor, what is unsent is on disk.",
         "max(monitor_outbox_oldest_pending_seconds)",
         "s",
         Steps(GREEN, ((10, ORANGE), (60, RED))),
@@ -62,8 +62,8 @@ TOP = (
     ),
     big(
         "Alarms about itself",
-        "Alarms that the monitor has raised about itself and that are open. Red: docs/selfwatch.md says "
-        "what to do for each.",
+        "Alarms that the monitor has raised about itself and that are open. Red: "
+        "docs/selfwatch.md says what to do for each.",
         "sum(monitor_self_alarm)",
         "none",
         ONE_IS_BAD,
@@ -73,8 +73,8 @@ TOP = (
 LATENESS = Panel(
     "series",
     "How late probes begin",
-    "Half, and ninety-nine in a hundred, begin this soon after they were due. Above a second (dashed) an "
-    "alert fires: the host is short of CPU, or has too many cells.",
+    "Half, and ninety-nine in a hundred, begin this soon after they were due. Above a second "
+    "(dashed) an alert fires: the host is short of CPU, or has too many cells.",
     tuple(
         Ask(
             f"histogram_quantile({part}, sum by (le)"
@@ -106,8 +106,8 @@ LATE_MAP = Panel(
 STALLS = Panel(
     "series",
     "How long the event loop was held",
-    "The ninety-ninth of a hundred holds, and all of them together, in five minutes. While it is held "
-    "nothing is probed or sent. Above a second (dashed): the log has what held it.",
+    "The ninety-ninth of a hundred holds, and all of them together, in five minutes. While it is "
+    "held nothing is probed or sent. Above a second (dashed): the log has what held it.",
     (
         Ask(
             "histogram_quantile(0.99, sum by (le)"
@@ -125,8 +125,9 @@ STALLS = Panel(
 MISSED = Panel(
     "series",
     "Probes missed, stalls, steps of the clock",
-    "Probes that were due and did not run, times the watchdog spoke up, steps of the wall clock; in five "
-    "minutes. All are 0 on a good day. Missed ones: the host was paused or is short of CPU.",
+    "Probes that were due and did not run, times the watchdog spoke up, steps of the wall clock; "
+    "in five minutes. All are 0 on a good day. Missed ones: the host was paused or is short of "
+    "CPU.",
     (
         Ask("sum(increase(monitor_missed_runs_total[5m]))", "missed"),
         Ask("sum(increase(monitor_watchdog_stalls_total[5m]))", "stalls"),
@@ -142,8 +143,9 @@ MISSED = Panel(
 PROBES = Panel(
     "series",
     "Probes by outcome",
-    "Probes a second. Invalid ones tell of the monitor and not of a target: its loop was held, or the "
-    "clock stepped. Blocked ones were refused by an edge. A drop of all: the schedule stands still.",
+    "Probes a second. Invalid ones tell of the monitor and not of a target: its loop was held, or "
+    "the clock stepped. Blocked ones were refused by an edge. A drop of all: the schedule stands "
+    "still.",
     (Ask("sum by (outcome) (rate(monitor_probes_total[$__rate_interval])) > 0", "{{outcome}}"),),
     "ops",
     8,
@@ -154,8 +156,8 @@ PROBES = Panel(
 SCRAPES = Panel(
     "series",
     "How long a scrape takes",
-    "What Prometheus waits for `/metrics`. It gives up after 10 s; above 0.3 s (dashed) there are more "
-    "series than planned for.",
+    "What Prometheus waits for `/metrics`. It gives up after 10 s; above 0.3 s (dashed) there are "
+    "more series than planned for.",
     (Ask('max by (instance) (scrape_duration_seconds{job="monitor"})', "{{instance}}"),),
     "s",
     8,
@@ -167,8 +169,8 @@ SCRAPES = Panel(
 PENDING = Panel(
     "series",
     "Notices that wait, by channel",
-    "Notices that are owed now. A line that stays up: the receiver does not take them; who stands in for "
-    "the channel is told. `monitor notices` shows the answers.",
+    "Notices that are owed now. A line that stays up: the receiver does not take them; who stands "
+    "in for the channel is told. `monitor notices` shows the answers.",
     (
         Ask("sum by (channel) (monitor_outbox_pending)", "{{channel}}"),
         Ask("sum by (channel) (monitor_outbox_dead)", "{{channel}}, given up"),
@@ -182,8 +184,8 @@ PENDING = Panel(
 ATTEMPTS = Panel(
     "series",
     "Attempts to deliver, by channel and outcome",
-    "Attempts a second. Retried without sent: the receiver is away or refuses. Dead: nobody will be told "
-    "by this channel until you act.",
+    "Attempts a second. Retried without sent: the receiver is away or refuses. Dead: nobody will "
+    "be told by this channel until you act.",
     (
         Ask(
             "sum by (channel, outcome) (rate(monitor_notices_total[$__rate_interval]))",
@@ -198,8 +200,9 @@ ATTEMPTS = Panel(
 STORE = Panel(
     "series",
     "The store",
-    "Changes that wait to be written, and reads or writes that were refused in five minutes. Anything "
-    "but 0: free the disk, end what locks the file, start the database; do not restart the monitor.",
+    "Changes that wait to be written, and reads or writes that were refused in five minutes. "
+    "Anything but 0: free the disk, end what locks the file, start the database; do not restart "
+    "the monitor.",
     (
         Ask("max(monitor_changes_waiting)", "changes that wait"),
         Ask("sum(increase(monitor_store_failures_total[5m]))", "refused"),
@@ -215,8 +218,8 @@ STORE = Panel(
 VANTAGES = Panel(
     "states",
     "Vantages that can be believed",
-    "Whether the controls answered each vantage. Red: what it sees does not count; look at its line or "
-    "proxy. All red at once: the monitor is blind.",
+    "Whether the controls answered each vantage. Red: what it sees does not count; look at its "
+    "line or proxy. All red at once: the monitor is blind.",
     (Ask("min by (vantage) (monitor_vantage_healthy)", "{{vantage}}"),),
     "none",
     12,
@@ -227,7 +230,8 @@ VANTAGES = Panel(
 SELF = Panel(
     "states",
     "Alarms of the monitor about itself",
-    "Open alarms by problem. Red: on-call was told directly; docs/selfwatch.md says what to do for each.",
+    "Open alarms by problem. Red: on-call was told directly; docs/selfwatch.md says what to do "
+    "for each.",
     (Ask("max by (problem) (monitor_self_alarm)", "{{problem}}"),),
     "none",
     12,
@@ -239,8 +243,8 @@ SELF = Panel(
 CLOCK = Panel(
     "series",
     "The clock",
-    "By how much the wall clock was ahead of the controls', and the last step that was noticed. More "
-    "than 5 s off: look at the time service of the host.",
+    "By how much the wall clock was ahead of the controls', and the last step that was noticed. "
+    "More than 5 s off: look at the time service of the host.",
     (
         Ask("max(monitor_clock_offset_seconds)", "ahead by"),
         Ask("max(monitor_clock_last_step_seconds)", "last step"),
@@ -253,8 +257,8 @@ CLOCK = Panel(
 COMPARED = Panel(
     "stat",
     "Clock compared",
-    "Time since the clock was last compared with the controls. Orange: more than three hours ago; the "
-    "controls send no Date, or cannot be reached.",
+    "Time since the clock was last compared with the controls. Orange: more than three hours ago; "
+    "the controls send no Date, or cannot be reached.",
     (Ask("min(time() - (monitor_clock_compared_timestamp_seconds > 0))", now=True),),
     "dtdurations",
     4,
@@ -277,7 +281,8 @@ CONFIG = Panel(
 RELOADS = Panel(
     "series",
     "Reloads of the configuration",
-    "How often a new configuration was taken, or refused, in an hour. Refused: `monitor check-config`.",
+    "How often a new configuration was taken, or refused, in an hour. Refused: `monitor "
+    "check-config`.",
     (Ask("sum by (outcome) (increase(monitor_config_reloads_total[1h]))", "{{outcome}}"),),
     "none",
     8,
@@ -288,8 +293,9 @@ RELOADS = Panel(
 CALENDAR = Panel(
     "stat",
     "Calendar",
-    "Dates on which the support calendar differs from the official list, and whether that list could not "
-    "be read. Red: `monitor calendar` shows the dates; add them to `calendar.extra_closed`.",
+    "Dates on which the support calendar differs from the official list, and whether that list "
+    "could not be read. Red: `monitor calendar` shows the dates; add them to "
+    "`calendar.extra_closed`.",
     (
         Ask("max(monitor_calendar_differences)", "dates that differ", now=True),
         Ask("max(monitor_calendar_list_unreadable)", "list unreadable", now=True),
@@ -302,8 +308,8 @@ CALENDAR = Panel(
 PING = Panel(
     "stat",
     "Calls to who watches the monitor",
-    "Calls in an hour to the address that raises an alarm when they stay away. Withheld: the monitor is "
-    "unwell and lets them stay away; failed: it does not reach the address.",
+    "Calls in an hour to the address that raises an alarm when they stay away. Withheld: the "
+    "monitor is unwell and lets them stay away; failed: it does not reach the address.",
     (
         Ask(
             "sum by (outcome) (increase(monitor_pings_total[1h]))",
@@ -320,8 +326,8 @@ PING = Panel(
 LIST = Panel(
     "stat",
     "Calendar compared",
-    "Time since the support calendar was last compared with the official list, which happens once a "
-    "day. Orange: more than two days ago; look at `calendar.official`.",
+    "Time since the support calendar was last compared with the official list, which happens once "
+    "a day. Orange: more than two days ago; look at `calendar.official`.",
     (Ask("min(time() - (monitor_calendar_compared_timestamp_seconds > 0))", now=True),),
     "dtdurations",
     4,
@@ -332,8 +338,8 @@ LIST = Panel(
 SUMMED = Panel(
     "stat",
     "History summed up",
-    "How far back from now results are summed up to. Red: more than two hours behind, pages will have "
-    "gaps; the log says why, the usual cause is a store without room.",
+    "How far back from now results are summed up to. Red: more than two hours behind, pages will "
+    "have gaps; the log says why, the usual cause is a store without room.",
     (Ask("time() - min(monitor_history_summed_until_timestamp_seconds)", now=True),),
     "dtdurations",
     6,
@@ -343,8 +349,8 @@ SUMMED = Panel(
 CUT = Panel(
     "stat",
     "Results kept since",
-    "Before when PASS results were deleted early, to stay under `history.max_bytes`. Less than a day "
-    "ago: raise it if the disk has room. Sums and incidents are not concerned.",
+    "Before when PASS results were deleted early, to stay under `history.max_bytes`. Less than a "
+    "day ago: raise it if the disk has room. Sums and incidents are not concerned.",
     (Ask("max(monitor_history_cut_timestamp_seconds) * 1000", now=True),),
     "dateTimeFromNow",
     6,
@@ -354,8 +360,8 @@ CUT = Panel(
 BYTES = Panel(
     "series",
     "What history takes on disk",
-    "About how many bytes results and their sums take. Results stay under `history.max_bytes`, sums grow "
-    "with the number of cells; a line that climbs without end needs a look at the disk.",
+    "About how many bytes results and their sums take. Results stay under `history.max_bytes`, "
+    "sums grow with the number of cells; a line that climbs without end needs a look at the disk.",
     (Ask("sum by (what) (monitor_history_bytes)", "{{what}}"),),
     "bytes",
     12,
@@ -366,8 +372,8 @@ BYTES = Panel(
 VERSION = Panel(
     "table",
     "Versions that run",
-    "The version of every monitor that is scraped. Two at once: an upgrade is under way, or was not "
-    "finished.",
+    "The version of every monitor that is scraped. Two at once: an upgrade is under way, or was "
+    "not finished.",
     (Ask("max by (instance, version) (monitor_build_info)", now=True),),
     "none",
     7,

@@ -1,4 +1,4 @@
-"""Overview: is everything up for everyone, and if not, who is on it?"""
+"""Overview: whether everything is up for everyone, and if not, who is on it."""
 
 from grafana.frame import INCIDENT, TO_SERVICE, Board, to
 from grafana.panels import BLUE, GREEN, GREY, ORANGE, RED, Ask, Panel, Row, Steps
@@ -20,9 +20,9 @@ IMPACT = """max by (service) (
 SERVICES = Panel(
     "stat",
     "Is everything up for everyone?",
-    "Each service as the monitor judges it now. Red: it is down for everyone, on-call has been told; "
-    "click it to see what fails and since when. Grey: the monitor cannot tell, look at its own "
-    "dashboard.",
+    "Each service as the monitor judges it now. Red: it is down for everyone, on-call has been "
+    "told; click it to see what fails and since when. Grey: the monitor cannot tell, look at its "
+    "own dashboard.",
     (Ask(IMPACT, "{{service}}", now=True),),
     "none",
     24,
@@ -40,10 +40,14 @@ OPEN = Panel(
     "them all; open the oldest first.",
     (
         Ask(
-            'sum(monitor_incidents_open{priority="critical",service=~"$service"})', "critical", True
+            'sum(monitor_incidents_open{priority="critical",service=~"$service"})',
+            "critical",
+            now=True,
         ),
         Ask(
-            'sum(monitor_incidents_open{priority="standard",service=~"$service"})', "standard", True
+            'sum(monitor_incidents_open{priority="standard",service=~"$service"})',
+            "standard",
+            now=True,
         ),
     ),
     "none",
@@ -82,8 +86,8 @@ SUPPORT = Panel(
 OPENING = Panel(
     "stat",
     "Support opens in",
-    "Time until support opens next. What is no emergency and happens while it is closed waits until "
-    "then. Never red.",
+    "Time until support opens next. What is no emergency and happens while it is closed waits "
+    "until then. Never red.",
     (Ask("min(monitor_support_next_opening_seconds)", now=True),),
     "dtdurations",
     4,
@@ -93,8 +97,8 @@ OPENING = Panel(
 SIGHT = Panel(
     "stat",
     "The monitor",
-    "Whether the monitor answers and sees. Red: it is down or blind, and everything else here is old; "
-    "open the Monitor dashboard.",
+    "Whether the monitor answers and sees. Red: it is down or blind, and everything else here is "
+    "old; open the Monitor dashboard.",
     (
         Ask(
             'min(up{job="monitor"}) * (1 - max(monitor_blind)) or min(up{job="monitor"})',
@@ -113,16 +117,18 @@ SIGHT = Panel(
 ALERTS = Panel(
     "stat",
     "Alerts",
-    "Alerts of Prometheus that fire now, without the watchdog that always does. Red: a critical one; "
-    "the table below names it, docs/dashboards.md says what to do.",
+    "Alerts of Prometheus that fire now, without the watchdog that always does. Red: a critical "
+    "one; the table below names it, docs/dashboards.md says what to do.",
     (
         Ask(
-            'count(ALERTS{alertstate="firing",severity="critical"}) or vector(0)', "critical", True
+            'count(ALERTS{alertstate="firing",severity="critical"}) or vector(0)',
+            "critical",
+            now=True,
         ),
         Ask(
             'count(ALERTS{alertstate="firing",severity=~"warning|info"}) or vector(0)',
             "other",
-            True,
+            now=True,
         ),
     ),
     "none",
@@ -134,8 +140,9 @@ ALERTS = Panel(
 TABLE = Panel(
     "table",
     "Which incidents are open",
-    "The oldest open incident of each service and priority; a click opens its page, with the evidence "
-    "and the buttons. Empty is good. A response that is overdue is negative: acknowledge it.",
+    "The oldest open incident of each service and priority; a click opens its page, with the "
+    "evidence and the buttons. Empty is good. A response that is overdue is negative: acknowledge "
+    "it.",
     (
         Ask(
             'max by (service, priority) (monitor_incident_number{service=~"$service"}) > 0',
@@ -193,8 +200,8 @@ FIRING = Panel(
 TIMELINE = Panel(
     "states",
     "Impact over time",
-    "When each service was up, down for some, down for everyone, or not known. Marks are incidents. "
-    "A red stripe that is over needs no more than a look at its incident.",
+    "When each service was up, down for some, down for everyone, or not known. Marks are "
+    "incidents. A red stripe that is over needs no more than a look at its incident.",
     (Ask(IMPACT, "{{service}}"),),
     "none",
     24,
@@ -210,9 +217,10 @@ def available(window: str, title: str) -> Panel:
     return Panel(
         "bars",
         title,
-        "The share of the time in which the service was not down for everyone; what nobody could see "
-        "and announced maintenance do not count. Red: below 99.9 %, the promise in the recording "
-        "rules; see the incidents. The figures for customers are those of `monitor report`.",
+        "The share of the time in which the service was not down for everyone; what nobody could "
+        "see and announced maintenance do not count. Red: below 99.9 %, the promise in the "
+        "recording rules; see the incidents. The figures for customers are those of `monitor "
+        "report`.",
         (
             Ask(
                 f'service:monitor_availability:ratio_{window}{{service=~"$service"}}',

@@ -1,7 +1,7 @@
 """What the dashboards are made of: a panel as a value, and how Grafana's SDK is told of it.
 
-A `Panel` says what is asked, how it is drawn and what the reader is to do; `placed` flows panels into
-the 24 columns of the grid, row by row, and gives each a place and a number of its own.
+A `Panel` says what is asked, how it is drawn and what the reader is to do; `placed` flows panels
+into the 24 columns of the grid, row by row, and gives each a place and a number of its own.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Steps:
 class Panel:
     """One panel. `says` is what it shows and what to do when it is red; sizes are of the grid.
 
-    `words` gives values a text and a colour; `link` is where a click on a value leads; `columns` names
-    and orders the columns of a table, `units` are theirs where they differ.
+    `words` gives values a text and a colour; `link` is where a click on a value leads; `columns`
+    names and orders the columns of a table, `units` are theirs where they differ.
     """
 
     kind: str
@@ -74,7 +74,6 @@ class Panel:
     columns: tuple[tuple[str, str], ...] = ()
     units: tuple[tuple[str, str], ...] = ()
     stacked: bool = False
-    lines: bool = False
     exemplars: bool = False
 
 
@@ -177,8 +176,8 @@ def _stat(panel: Panel) -> Any:
     builder = stat.Panel().reduce_options(_last()).color_scheme(_by_thresholds())
     named = len(panel.asks) > 1 or bool(panel.asks[0].legend)
     text = shapes.BigValueTextMode.VALUE_AND_NAME if named else shapes.BigValueTextMode.VALUE
-    graph = shapes.BigValueGraphMode.AREA if panel.lines else shapes.BigValueGraphMode.NONE
-    builder.text_mode(text).graph_mode(graph).color_mode(shapes.BigValueColorMode.BACKGROUND)
+    builder.text_mode(text).graph_mode(shapes.BigValueGraphMode.NONE)
+    builder.color_mode(shapes.BigValueColorMode.BACKGROUND)
     return builder.justify_mode(shapes.BigValueJustifyMode.CENTER)
 
 

@@ -1,15 +1,15 @@
 """Which series and labels a PromQL expression relies on, held against what there is.
 
 An expression is followed from its selectors outwards with the labels that are left at each step:
-`sum by (service) (x)` needs `service` on `x` and leaves nothing else. Labels that are matched, grouped
-by, joined on or shown must be there. What the monitor exposes is known from FAMILIES, what the
-recording rules make of it from their own expressions, and what Prometheus adds stands here.
+`sum by (service) (x)` needs `service` on `x` and leaves nothing else. Labels that are matched,
+grouped by, joined on or shown must be there. What the monitor exposes is known from FAMILIES, what
+the recording rules make of it from their own expressions, and what Prometheus adds stands here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -102,23 +102,22 @@ def labels_of(expression: str, series: Series) -> frozenset[str]:
 
 
 def _labels(tree: Any, series: Series) -> frozenset[str]:
-    match tree:
-        case promql.VectorSelector():
-            return _selected(tree, series)
-        case promql.MatrixSelector():
-            return _selected(tree.vector_selector, series)
-        case promql.ParenExpr() | promql.UnaryExpr() | promql.SubqueryExpr():
-            return _labels(tree.expr, series)
-        case promql.AggregateExpr():
-            return _aggregated(tree, series)
-        case promql.BinaryExpr():
-            return _joined(tree, series)
-        case promql.Call():
-            return _called(tree, series)
-        case promql.NumberLiteral() | promql.StringLiteral():
-            return frozenset()
-        case _:
-            raise UnknownSeriesError(f"{type(tree).__name__} is not understood: {tree}")
+    for kinds, follow in _FOLLOWED:
+        if isinstance(tree, kinds):
+            return follow(tree, series)
+    raise UnknownSeriesError(f"{type(tree).__name__} is not understood: {tree}")
+
+
+def _within(tree: Any, series: Series) -> frozenset[str]:
+    return _labels(tree.expr, series)
+
+
+def _literal(_tree: Any, _series: Series) -> frozenset[str]:
+    return frozenset()
+
+
+def _ranged(tree: Any, series: Series) -> frozenset[str]:
+    return _selected(tree.vector_selector, series)
 
 
 def _selected(selector: Any, series: Series) -> frozenset[str]:
@@ -180,3 +179,15 @@ def _need(names: Iterable[str], labels: frozenset[str], where: Any) -> None:
     missing = sorted(set(names) - labels)
     if missing:
         raise UnknownSeriesError(f"no label {', '.join(missing)} in {where}")
+
+
+_FOLLOWED: tuple[tuple[Any, Callable[[Any, Series], frozenset[str]]], ...] = (
+    (promql.VectorSelector, _selected),
+    (promql.MatrixSelector, _ranged),
+    ((promql.ParenExpr, promql.UnaryExpr, promql.SubqueryExpr), _within),
+    (promql.AggregateExpr, _aggregated),
+    (promql.BinaryExpr, _joined),
+    (promql.Call, _called),
+    ((promql.NumberLiteral, promql.StringLiteral), _literal),
+)
+"""How each part of an expression is followed."""

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from grafana import composed, frame, promql
+from grafana import composed, documents, frame, promql
 from grafana.boards import BOARDS, FILES, written
 from grafana.frame import MARKS, UIDS, VARIABLES, made, panels
 from grafana.panels import COLUMNS, Ask
 from grafana.promql import UnknownSeriesError, exposed, labels_of
+from grafana.prove.story import EXPECTED
 from monitor.config import load
 from monitor.metrics import FAMILIES
 
@@ -60,6 +61,15 @@ def test_the_code_makes_the_same_in_another_process():
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, text=True
     )
     assert json.loads(again.stdout) == [written(board) for board in BOARDS]
+
+
+def test_the_page_tells_of_every_alert_as_the_rules_have_it():
+    text = documents.PAGE.read_text()
+    assert text == documents.page(), "run `make dashboards`"
+    anchors = {line[4:].lower() for line in text.splitlines() if line.startswith("### ")}
+    assert {rule["alert"].lower() for rule in promql.rules("alert")} <= anchors
+    proven = text.partition("These alerts fired there")[2].partition("The\n  others")[0]
+    assert set(re.findall(r"Monitor[A-Z]\w+", proven)) == set(EXPECTED)
 
 
 def test_nothing_else_lies_in_the_folder():
@@ -116,7 +126,7 @@ def test_panels_do_not_overlap_and_stay_on_the_grid(shown):
     taken = set()
     for panel in shown["panels"]:
         place = panel["gridPos"]
-        assert 0 <= place["x"]
+        assert place["x"] >= 0
         assert place["x"] + place["w"] <= COLUMNS, panel["title"]
         cells = set(
             itertools.product(
@@ -184,8 +194,7 @@ def test_a_metric_that_is_renamed_fails_whoever_asks_for_it():
         ("max by (service) (monitor_cells) * on (service) max by (service) (up)", None),
         ("monitor_blind and on (instance) up", {"job", "instance"}),
         (
-            "max by (service) (monitor_cells)"
-            " * on (service) group_right sum by (service, check) (probe_success)",
+            "monitor_cells * on (service) group_right sum by (service, check) (probe_success)",
             {"service", "check"},
         ),
         ('label_replace(up, "host", "$1", "instance", "(.*)")', {"job", "instance", "host"}),

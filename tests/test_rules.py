@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from grafana import promql
-from grafana.promql import RULES, labels_of, known
+from grafana.promql import RULES, known, labels_of
 
 GRAFANA = Path(__file__).parent.parent / "grafana"
 TESTS = sorted((GRAFANA / "prometheus" / "tests").glob("*.yml"))

@@ -24,6 +24,12 @@ class GaveUpError(Exception):
     """What should have happened did not."""
 
 
+def said(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def missing() -> list[str]:
     """The programs that are not installed."""
     return [program for program in PROGRAMS if shutil.which(program) is None]
@@ -57,7 +63,9 @@ def running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program until the block ends; what it says goes into `log`."""
     with log.open("ab") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+        process = subprocess.Popen(  # noqa: S603 - the programs that are named in this module
+            command, env=environment, stdout=out, stderr=out
+        )
     try:
         yield process
     finally:

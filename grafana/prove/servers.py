@@ -1,8 +1,9 @@
 """Servers of the proof's own, on free ports of loopback: a receiver, and a site with a certificate.
 
 The receiver stands for whoever Alertmanager and the monitor tell: what is posted to `/alerts` and
-`/watchdog` are Alertmanager's notifications, `/takes` takes every page and `/refuses` none. The site
-answers over TLS with a certificate that has ten days left, and says that most of a quota is used up.
+`/watchdog` are Alertmanager's notifications, `/takes` takes every page and `/refuses` none. The
+site answers over TLS with a certificate that has ten days left, and says that most of a quota is
+used up.
 """
 
 import json
@@ -23,12 +24,13 @@ QUOTA = (("RateLimit-Limit", "1000"), ("RateLimit-Remaining", "100"))
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One alert of a notification; `at` is monotonic."""
+    """One alert of a notification; `at` is monotonic, `words` are its summary."""
 
     at: float
     alert: str
     status: str
     place: str
+    words: str
 
 
 @dataclass(slots=True)
@@ -47,7 +49,8 @@ class Inbox:
             return 202
         for alert in json.loads(body)["alerts"]:
             name = alert["labels"]["alertname"]
-            self.alerts.append(Told(time.monotonic(), name, alert["status"], place))
+            words = alert["annotations"]["summary"]
+            self.alerts.append(Told(time.monotonic(), name, alert["status"], place, words))
         return 200
 
 
@@ -97,7 +100,7 @@ def receiver(inbox: Inbox) -> Server:
     """A receiver that puts everything into `inbox`."""
 
     class Answers(_Quiet):
-        def do_POST(self) -> None:  # noqa: N802 - the library's name
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             self._answer(inbox.take(self.path, body), b"{}")
 
@@ -114,7 +117,7 @@ def site(folder: Path, now: datetime) -> tuple[Server, Path]:
     authority.cert_pem.write_to_path(roots)
 
     class Answers(_Quiet):
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             self._answer(200, b"Welcome\n", *QUOTA)
 
     return Server(Answers, context), roots

@@ -17,7 +17,7 @@ import httpx
 
 from grafana.prove import programs
 from grafana.prove.asking import Prometheus
-from grafana.prove.programs import GaveUpError, until
+from grafana.prove.programs import GaveUpError, said, until
 from grafana.prove.servers import Inbox, receiver, site
 from grafana.prove.shipped import laid_out
 from monitor.clock import real_clock
@@ -36,7 +36,7 @@ HOLIDAYS = {
 CELLS = 45
 """Three services for five tenants from three vantages."""
 
-PAUSE = 6.0
+PAUSE = 5.0
 """Seconds for which the monitor's process is stopped, so that it misses probes."""
 
 EXPECTED = (
@@ -73,8 +73,9 @@ class Scene:
     stack: ExitStack = field(default_factory=ExitStack)
 
     def moment(self, name: str) -> None:
-        """Note that this is the moment at which something is to be seen."""
+        """Note, and say, that this is the moment at which something is to be seen."""
         self.moments[name] = self.prometheus.clock()
+        said(f"  {self.moments[name] - self.began:5.1f} s  {name}")
 
     def look(self) -> None:
         """Note which alerts fire."""
