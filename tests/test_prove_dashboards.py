@@ -13,9 +13,11 @@ from grafana.prove.shipped import Replaced, laid_out, replaced
 from grafana.prove.story import EXPECTED
 
 ROOT = Path(__file__).parent.parent
-MOST_SECONDS = 110
+MOST_SECONDS = 160
+"""It takes about 70 on two idle cores."""
 
 
+@pytest.mark.timeout(MOST_SECONDS + 20)
 def test_every_panel_has_data_and_every_alert_arrives():
     proof = subprocess.run(
         [sys.executable, "-m", "grafana.prove"],

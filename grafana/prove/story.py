@@ -196,10 +196,12 @@ def _blind(scene: Scene) -> None:
 
 def _paused(scene: Scene) -> None:
     """The process does not run for a while, as when its host is suspended."""
+    scene.moment("it sees again")
     scene.monitor.send_signal(signal.SIGSTOP)
     time.sleep(PAUSE)
     scene.monitor.send_signal(signal.SIGCONT)
     scene.until_alert("MonitorRunsMissed", "MonitorWatchdog")
+    scene.moment("missed probes")
     scene.until_alert("MonitorCertificateExpires", "MonitorQuotaNearlyUsed")
     scene.until_alert("MonitorCalendarDiffers")
     scene.until_value("history was summed up", "count(monitor_history_bytes)")
