@@ -29,6 +29,7 @@ from monitor.model import (
     FailureKind,
     Impact,
     IncidentState,
+    Interval,
     Once,
     Outcome,
     Result,
@@ -624,6 +625,12 @@ class TestWhatIsShown:
         )
         late._show(made.world.watch.clock.now())
         assert made.metric("monitor_response_breached_total", service="crm") == 1
+
+    async def test_what_is_resolved_took_as_long_as_its_outage_and_the_watch(self, made):
+        one = incident(began=Interval(after(-90), after(-60)))
+        made.engine._count(one, [line(one, EventKind.RESOLVED)])
+        labels = {"priority": "critical", "support": "open"}
+        assert made.metric("monitor_resolve_seconds_sum", **labels) == 60
 
     async def test_an_outage_is_counted_when_it_is_on_disk_and_once(self, made):
         declared = {"service": "crm", "impact": "all", "reason": "everyone_twice"}

@@ -136,6 +136,18 @@ def test_the_lines_of_fifty_cells_are_the_librarys_own(openmetrics):
     assert page.startswith(expected)
 
 
+def test_a_page_is_made_in_small_pieces():
+    many = check("crm", targets=[f"tenant-{number}" for number in range(1000)])
+    estate = replace(ESTATE, services=(replace(ESTATE.services[0], checks=(many,)),))
+    metrics = Metrics(estate, [])
+    for cell in estate.cells():
+        metrics.result(cell, result(cell), 0.0)
+    pieces = list(metrics.pieces())
+    phases, cells_a_piece = 5, 500
+    assert max(piece.count(b"\n") for piece in pieces) == phases * cells_a_piece
+    assert b"".join(pieces) == metrics.render()[0]
+
+
 @pytest.mark.parametrize("openmetrics", [False, True])
 def test_a_whole_scrape_is_understood_by_the_librarys_parser(metrics, openmetrics):
     for cell, seen in zip(CELLS, some_results(CELLS), strict=True):

@@ -8,6 +8,7 @@ from pathlib import Path
 import promql_parser
 import pytest
 
+import monitor
 from monitor.metrics import FAMILIES, Family, FamilyType, Metrics, reference
 from monitor.metrics.reference import page_of
 from tests.test_metrics import some_results, wide_estate
@@ -118,6 +119,19 @@ def test_promtool_has_nothing_to_say_about_the_page(metrics):
         [PROMTOOL, "check", "metrics"], input=page, capture_output=True, check=False, timeout=30
     )
     assert (said.returncode, said.stdout + said.stderr) == (0, b"")
+
+
+def test_every_figure_is_reported_by_some_part_of_the_monitor():
+    """A family that nobody feeds would stand still without anyone noticing."""
+    reports = {
+        name
+        for name in vars(Metrics)
+        if not name.startswith("_") and name not in {"watch", "render", "pieces"}
+    }
+    package = Path(monitor.__file__).parent
+    sources = [p.read_text() for p in package.rglob("*.py") if p.parent.name != "metrics"]
+    told = set(re.findall(r"metrics\.(\w+)\b", "\n".join(sources)))
+    assert reports - told == {"config_reload"}, "nothing reloads the configuration yet"
 
 
 class TestThePage:

@@ -146,13 +146,26 @@ class TestATotalOutage:
             estate.client.switch_on("refuse", service="crm")
             incident = await running.until_incident(**CRITICAL)
 
+            said = (
+                r'monitor_service_impact{impact="all",service="crm"} 1',
+                r'monitor_incidents_total{[^}]*route="paged",service="crm"} 1',
+                r'monitor_outages_total{impact="all",[^}]*service="crm"} 1',
+                r'monitor_outages_open{service="crm"} 1',
+                rf'monitor_incident_number{{[^}}]*service="crm"}} {incident["number"]}',
+                r"monitor_last_round_timestamp_seconds [1-9]",
+            )
+
             async def shown():
                 metrics = (await running.client.get("/metrics")).text
-                return 'monitor_service_impact{impact="all",service="crm"} 1' in metrics and metrics
+                return all(re.search(each, metrics) for each in said) and metrics
 
             metrics = await running.until("the metrics show it", shown)
             down = r'probe_success{[^}]*service="crm"[^}]*} 0'
             assert len(re.findall(down, metrics)) == 15
+            accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+            openmetrics = (await running.client.get("/metrics", headers=accept)).text
+            exemplar = f'# {{incident="{incident["number"]}"}}'
+            assert re.search(rf"\nmonitor_detection_delay_seconds_bucket.*{exemplar}", openmetrics)
             page = (await running.client.get("/")).text
             assert incident["title"] in page
 

@@ -70,6 +70,7 @@ async def listening(metrics):
     url = f"http://127.0.0.1:{bound.getsockname()[1]}"
     listener = Listener(arrivals, bound)
     serving = asyncio.create_task(listener.run_until_exit())
+    await until(lambda: listener.started)
     async with httpx.AsyncClient(base_url=url, timeout=10) as client:
         yield client, arrivals
     listener.should_exit = True
@@ -194,6 +195,6 @@ async def test_a_page_that_cannot_be_made_is_an_error_and_the_next_one_is_made_a
 ):
     async with listening(metrics) as (client, _):
         with monkeypatch.context() as broken:
-            broken.setattr(metrics, "_registry", None)
+            broken.setattr(metrics, "_cells", None)
             assert (await client.get("/metrics")).status_code == 500
         assert (await client.get("/metrics")).status_code == 200

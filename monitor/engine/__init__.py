@@ -311,7 +311,7 @@ class Engine:
                 # When it began by a customer's watch says nothing of detection.
                 self._metrics.incident_opened(incident, None if incident.by_customer else delay)
             if event.kind is EventKind.RESOLVED:
-                lasted = (event.at - incident.reported_at).total_seconds()
+                lasted = (event.at - incident.began.before).total_seconds()
                 self._metrics.incident_resolved(incident, lasted)
 
     def _show(self, now: Now) -> None:

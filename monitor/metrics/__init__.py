@@ -90,6 +90,7 @@ _OF_OPEN_INCIDENTS = (
 # They would be every third series, and all say when the process began.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in the library
 
+_END = b"# EOF\n"
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -415,7 +416,10 @@ class Metrics:
         """All series in pieces, each soon made; may be gone through in another thread."""
         yield from self._cells.pieces()
         generate = generate_openmetrics if openmetrics else generate_latest
-        yield generate(self._registry)
+        for series in self._families.values():
+            yield generate(series).removesuffix(_END)
+        if openmetrics:
+            yield _END
 
 
 def _exemplar(incident: Incident) -> dict[str, str]:
