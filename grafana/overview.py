@@ -161,6 +161,7 @@ TABLE = Panel(
     "none",
     14,
     7,
+    CLOCK.steps,
     link=INCIDENT,
     columns=(
         ("Value #A", "Incident"),
@@ -170,6 +171,7 @@ TABLE = Panel(
         ("Value #C", "Response due in"),
     ),
     units=(("Value #B", "dtdurations"), ("Value #C", "dtdurations")),
+    colored=("Value #C",),
     empty="",
 )
 

@@ -55,7 +55,8 @@ class Panel:
     """One panel. `says` is what it shows and what to do when it is red; sizes are of the grid.
 
     `words` gives values a text and a colour; `link` is where a click on a value leads; `columns`
-    names and orders the columns of a table, `units` are theirs where they differ.
+    names and orders the columns of a table, `units` are theirs where they differ, and `colored` are
+    those that `steps` are for.
     """
 
     kind: str
@@ -73,6 +74,7 @@ class Panel:
     span: tuple[float | None, float | None] = (None, None)
     columns: tuple[tuple[str, str], ...] = ()
     units: tuple[tuple[str, str], ...] = ()
+    colored: tuple[str, ...] = ()
     stacked: bool = False
     exemplars: bool = False
 
@@ -244,6 +246,9 @@ def _table(panel: Panel) -> Any:
     titles = dict(panel.columns)
     for name, unit in panel.units:
         builder.override_by_name(titles[name], [models.DynamicConfigValue("unit", unit)])
+    for name in panel.colored:
+        drawn = models.DynamicConfigValue("custom.cellOptions", {"type": "color-text"})
+        builder.override_by_name(titles[name], [drawn])
     if panel.link is not None:
         title, url = panel.link
         links = [{"title": title, "url": url, "targetBlank": True}]

@@ -274,6 +274,7 @@ CERTIFICATES = Panel(
         ("target", "Tenant"),
         ("Value", "Expires in"),
     ),
+    colored=("Value",),
     empty="",
 )
 

@@ -117,6 +117,17 @@ def test_thresholds_rise(shown):
         assert values == sorted(values), panel["title"]
 
 
+def test_what_is_set_of_a_column_is_set_of_one_that_the_table_has(shown):
+    for panel in drawn(shown):
+        if panel["type"] == "table":
+            (organized,) = (t for t in panel["transformations"] if t["id"] == "organize")
+            columns = set(organized["options"]["renameByName"].values())
+            overrides = panel["fieldConfig"].get("overrides", [])
+            assert {each["matcher"]["options"] for each in overrides} <= columns
+            for column in re.findall(r"__data\.fields\.(\w+)", json.dumps(overrides)):
+                assert column in columns
+
+
 def test_titles_are_unique_in_a_dashboard(shown):
     titles = [panel["title"] for panel in shown["panels"]]
     assert len(set(titles)) == len(titles)

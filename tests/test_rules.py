@@ -51,7 +51,6 @@ def test_a_rule_test_can_fail(tmp_path):
         (tmp_path / folder).mkdir()
     for file in RULES:
         text = file.read_text()
-        assert text.count("< 86400") <= 1
         (tmp_path / "rules" / file.name).write_text(text.replace("[5m]", "[4m]"))
     test = TESTS[0]
     (tmp_path / "tests" / test.name).write_text(test.read_text())
