@@ -4,10 +4,10 @@ BIN := $(VENV)/bin
 CONFIG ?= checks.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench lock format clean
+.PHONY: help demo run test check bench dashboards prove-dashboards lock format clean
 
 help: ## Show what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -37,6 +37,12 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts and tests
 
 bench: $(VENV)/.dev ## Run the benchmarks
 	$(BIN)/python -m bench
+
+dashboards: $(VENV)/.dev ## Write the dashboards and what else is made from metrics and rules anew
+	$(BIN)/python -m grafana
+
+prove-dashboards: $(VENV)/.dev ## Ask the real Prometheus what every panel asks, through a real outage
+	$(BIN)/python -m grafana.prove
 
 format: $(VENV)/.dev ## Rewrite the code in the project's format
 	$(BIN)/ruff format .

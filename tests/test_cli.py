@@ -679,6 +679,14 @@ def test_the_estate_prints_each_page_that_it_gets():
         assert estate.stdout.readline().endswith("Z  page trigger: It is down\n")
         assert posted(said["pager"].strip(), b"no JSON", "another") == 401
         assert "page refused: " in estate.stdout.readline()
+        alerts = said["pager"].strip().replace("/hook", "/alerts")
+        told = {"labels": {"alertname": "MonitorDown"}, "annotations": {"summary": "It is gone"}}
+        notification = {"alerts": [{**told, "status": "firing"}]}
+        assert httpx.post(alerts, json=notification).status_code == 200
+        assert estate.stdout.readline().endswith("Z  alert firing: MonitorDown: It is gone\n")
+        assert httpx.post(alerts, json=["no notification"]).status_code == 400
+        watchdog = alerts.replace("/alerts", "/watchdog")
+        assert httpx.post(watchdog, json=notification).status_code == 200
         estate.send_signal(signal.SIGTERM)
         assert estate.wait(10) == 0
 

@@ -104,8 +104,8 @@ def test_the_minimal_configuration_of_the_readme_is_small_and_loads_without_a_wa
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_every_make_target_that_is_named_exists(page):
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = re.findall(r"(?:`|^|\s)make ([a-z]+)(?=`| CONFIG=|\s+#|\n)", page.read_text())
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = re.findall(r"(?:`|^|\s)make ([a-z-]+)(?=`| CONFIG=|\s+#|\n)", page.read_text())
     assert set(named) <= targets
 
 

@@ -54,6 +54,16 @@ async def test_there_are_five_tenants_in_three_groups(town):
     assert len(set(GROUPS.values())) == 3
 
 
+async def test_the_estate_stands_on_the_address_it_is_told():
+    async with Estate(replace(Ports.free(), host="127.0.0.9"), MovedClock().clock) as estate:
+        assert estate.ports.host == "127.0.0.9"
+        places = [*estate.ports.control_urls(), f"{estate.ports.origin('sites')}/acme/"]
+        async with httpx.AsyncClient(trust_env=False) as client:
+            assert [(await client.get(url)).status_code for url in places] == [200] * 4
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", estate.ports.sites), timeout=5)
+
+
 async def test_three_control_targets_say_ok(town):
     urls = town.estate.ports.control_urls()
     assert len(urls) == 3

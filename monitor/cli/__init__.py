@@ -101,11 +101,14 @@ def estate(
     heartbeats: Annotated[
         str, typer.Option(help="The monitor that the estate's imports call.")
     ] = "http://127.0.0.1:8365",
+    host: Annotated[
+        str, typer.Option(help="The address to serve at; 0.0.0.0 in a container.")
+    ] = "127.0.0.1",
 ) -> None:
     """Serve the simulated estate, and a receiver of pages, as the shipped checks.yaml has them."""
     from monitor.cli.standing import serve_estate  # noqa: PLC0415 - as above
 
-    raise typer.Exit(serve_estate(heartbeats=heartbeats))
+    raise typer.Exit(serve_estate(host=host, heartbeats=heartbeats))
 
 
 @app.command()

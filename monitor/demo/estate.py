@@ -1,4 +1,4 @@
-"""A simulated Prospect 365 estate: real HTTP servers on loopback, and faults to break them with.
+"""A simulated Prospect 365 estate: real HTTP servers, and faults to break them with.
 
 It stands for CRM (sign-in page and OData v4 API), Sites, Website and the ERP order connector, for
 five tenants in three backend groups, with three control targets beside them that belong to
@@ -34,7 +34,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from typing import Any, Self
 
@@ -43,7 +43,7 @@ from monitor.demo import connector, users
 from monitor.demo.client import AsyncEstateClient, EstateClient, EstateProcess
 from monitor.demo.connector import Heartbeats
 from monitor.demo.faults import BadFaultError, Board, Fault, FaultKind, Switched, parse_fault
-from monitor.demo.http1 import Hold, Listener, Request, Reset, Response, as_json
+from monitor.demo.http1 import Answer, Hold, Listener, Request, Reset, Response, as_json
 from monitor.demo.places import CONTROLS, GROUPS, SERVICES, Ports, Settings
 from monitor.demo.services import backends, tenant_of
 
@@ -98,12 +98,8 @@ class Estate:
             service: tuple(self._listener(service, port, clock) for port in wanted)
             for service, wanted in self._wanted().items()
         }
-        self._switchboard = Listener(
-            self._asked.switchboard, lambda _source: None, self._switch, clock
-        )
-        self._prometheus = Listener(
-            self._asked.prometheus, lambda _source: None, partial(self._counted, clock), clock
-        )
+        self._switchboard = self._aside(self._asked.switchboard, self._switch, clock)
+        self._prometheus = self._aside(self._asked.prometheus, partial(self._counted, clock), clock)
 
     async def __aenter__(self) -> Self:
         try:
@@ -120,13 +116,10 @@ class Estate:
     @property
     def ports(self) -> Ports:
         """The real ports, once open."""
-        return replace(
-            self._asked,
-            **{service: self._listeners[service][0].port for service in SERVICES},
-            controls=tuple(listener.port for listener in self._listeners[CONTROLS]),
-            prometheus=self._prometheus.port,
-            switchboard=self._switchboard.port,
-        )
+        crm, sites, website, orders = (self._listeners[service][0].port for service in SERVICES)
+        controls = tuple(listener.port for listener in self._listeners[CONTROLS])
+        aside = self._prometheus.port, controls, self._switchboard.port
+        return Ports(crm, sites, website, orders, *aside, self._asked.host)
 
     async def switch_on(self, fault: Fault) -> Switched:
         """Make a fault take effect; it has when this returns. Raises BadFaultError."""
@@ -165,8 +158,16 @@ class Estate:
 
     def _listener(self, service: str, port: int, clock: Clock) -> Listener:
         return Listener(
-            port, partial(self.board.at_accept, service), partial(self._answer, service), clock
+            port,
+            partial(self.board.at_accept, service),
+            partial(self._answer, service),
+            clock,
+            self._asked.host,
         )
+
+    def _aside(self, port: int, answer: Answer, clock: Clock) -> Listener:
+        """A port that no fault reaches."""
+        return Listener(port, lambda _source: None, answer, clock, self._asked.host)
 
     async def _answer(self, service: str, request: Request) -> Response | Reset | Hold:
         tenant = None if service == CONTROLS else tenant_of(request)

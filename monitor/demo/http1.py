@@ -108,7 +108,10 @@ def as_html(status: int, title: str, body: str, headers: Headers = ()) -> Respon
 class Listener:
     """One port of the estate. `port` is the real one once it has been opened."""
 
-    def __init__(self, port: int, greet: Greet, answer: Answer, clock: Clock) -> None:
+    def __init__(
+        self, port: int, greet: Greet, answer: Answer, clock: Clock, host: str = HOST
+    ) -> None:
+        self._host = host
         self.port = port
         self._greet = greet
         self._answer = answer
@@ -121,7 +124,7 @@ class Listener:
     async def open(self) -> None:
         """Listen; nothing happens when it listens already. Raises OSError naming the port."""
         if self._server is None:
-            listening, self._reserved = self._reserved or _bound(self.port), None
+            listening, self._reserved = self._reserved or _bound(self._host, self.port), None
             self.port = listening.getsockname()[1]
             self._server = await asyncio.start_server(self._accept, sock=listening, backlog=512)
 
@@ -129,7 +132,7 @@ class Listener:
         """Stop listening and keep the port; nothing happens when it refuses already."""
         if self._server is not None:
             self._stop()
-            self._reserved = _bound(self.port)
+            self._reserved = _bound(self._host, self.port)
 
     async def close(self) -> None:
         """End every connection and give the port back."""
@@ -272,15 +275,15 @@ class _Inbox:
         )
 
 
-def _bound(port: int) -> socket.socket:
+def _bound(host: str, port: int) -> socket.socket:
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.setblocking(False)  # noqa: FBT003 - the signature of the standard library
     try:
-        bound.bind((HOST, port))
+        bound.bind((host, port))
     except OSError as error:
         bound.close()
-        raise OSError(error.errno, f"cannot bind {HOST}:{port}: {error.strerror}") from error
+        raise OSError(error.errno, f"cannot bind {host}:{port}: {error.strerror}") from error
     return bound
 
 

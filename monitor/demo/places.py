@@ -1,4 +1,4 @@
-"""Where the simulated estate stands and who its tenants are. Everything is on loopback."""
+"""Where the simulated estate stands and who its tenants are: on loopback, unless told otherwise."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SERVICES = ("crm", "sites", "website", "orders")
 class Ports:
     """One port each; 0 asks for a free one. `switchboard` is where faults are switched.
 
-    `prometheus` is where what users do is counted.
+    `prometheus` is where what users do is counted, `host` the address that all of them are on.
     """
 
     crm: int = 9101
@@ -38,6 +38,7 @@ class Ports:
     prometheus: int = 9105
     controls: tuple[int, ...] = (9111, 9112, 9113)
     switchboard: int = 9100
+    host: str = HOST
 
     @classmethod
     def free(cls) -> Self:
@@ -61,11 +62,11 @@ class Ports:
 
     def origin(self, service: str) -> str:
         """`http://host:port` of one of SERVICES, of prometheus or of the switchboard."""
-        return f"http://{HOST}:{getattr(self, service)}"
+        return f"http://{self.host}:{getattr(self, service)}"
 
     def control_urls(self) -> tuple[str, ...]:
         """The URL of every control target."""
-        return tuple(f"http://{HOST}:{port}/ok" for port in self.controls)
+        return tuple(f"http://{self.host}:{port}/ok" for port in self.controls)
 
 
 @dataclass(frozen=True, slots=True)

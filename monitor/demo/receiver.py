@@ -1,6 +1,7 @@
 """A webhook receiver for the demo: a real HTTP server that verifies every signature it gets.
 
-What has no good signature is refused, and noted without being read.
+What has no good signature is refused, and noted without being read. Beside it Prometheus's alerts
+are taken in as Alertmanager posts them; its watchdog, which fires always, without a word.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from fastapi import FastAPI, Request, Response
 from monitor.channels.webhook import verify
 from monitor.clock import Clock
 from monitor.daemon.listener import Listener, bind
+from monitor.demo.places import HOST
 from monitor.net.secret import Secret
 
 
@@ -49,11 +51,21 @@ class Page:
         return str(self.document.get("action", ""))
 
 
-class Receiver:
-    """Listens on a loopback port while it is entered, a free one unless told which.
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert of Prometheus as Alertmanager told it; `status` is firing or resolved."""
 
-    `pages` is its log; `heard` is told of each page as it comes. Raises OSError when the port is
-    taken.
+    at: datetime
+    name: str
+    status: str
+    summary: str
+
+
+class Receiver:
+    """Listens on a port of `host` while it is entered, a free one unless told which.
+
+    `pages` is its log; `heard` is told of each page as it comes, `alerted` of each alert. Raises
+    OSError when the port is taken.
     """
 
     def __init__(
@@ -62,21 +74,28 @@ class Receiver:
         clock: Clock,
         port: int = 0,
         heard: Callable[[Page], None] = lambda _page: None,
+        *,
+        alerted: Callable[[Alert], None] = lambda _alert: None,
+        host: str = HOST,
     ) -> None:
         self.pages: list[Page] = []
         self._secret = secret
         self._clock = clock
         self._heard = heard
-        self._bound: socket.socket = bind("127.0.0.1", port)
+        self._alerted = alerted
+        self._host = host
+        self._bound: socket.socket = bind(host, port)
         app = FastAPI(openapi_url=None)
         app.add_api_route("/hook", self._receive, methods=["POST"])
+        app.add_api_route("/alerts", self._alerts, methods=["POST"])
+        app.add_api_route("/watchdog", self._watchdog, methods=["POST"])
         self._listener = Listener(app, self._bound)
         self._serving: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
         """Where to post."""
-        return f"http://127.0.0.1:{self._bound.getsockname()[1]}/hook"
+        return f"http://{self._host}:{self._bound.getsockname()[1]}/hook"
 
     async def __aenter__(self) -> Self:
         self._serving = asyncio.create_task(self._listener.run_until_exit())
@@ -103,3 +122,21 @@ class Receiver:
         self.pages.append(page)
         self._heard(page)
         return Response(status_code=401 if refused else 202)
+
+    async def _alerts(self, request: Request) -> Response:
+        now = self._clock.wall()
+        try:
+            alerts = [_alert(raw, now) for raw in (await request.json())["alerts"]]
+        except (ValueError, LookupError, TypeError):
+            return Response("this is no notification of Alertmanager\n", status_code=400)
+        for alert in alerts:
+            self._alerted(alert)
+        return Response(status_code=200)
+
+    async def _watchdog(self) -> Response:
+        return Response(status_code=200)
+
+
+def _alert(raw: Any, now: datetime) -> Alert:
+    summary = raw.get("annotations", {}).get("summary", "")
+    return Alert(now, str(raw["labels"]["alertname"]), str(raw["status"]), str(summary))
