@@ -54,6 +54,9 @@ from monitor.store.tables import (
 )
 from monitor.story import Story, story_of
 
+_RESULT = [column for column in RESULT.c if column.name != "seq"]
+"""A result as the noun has it."""
+
 
 class Lease(NamedTuple):
     """Whose store it is, the holder's number, and when a holder last signed that it watches."""
@@ -334,7 +337,7 @@ def recent_events(connection: Connection, limit: int) -> list[tuple[Incident, Ti
 def recent_results(connection: Connection, key: CellKey, limit: int) -> list[Result]:
     """The last `limit` results of a cell, newest first."""
     cell = (RESULT.c[name] == value for name, value in key._asdict().items())
-    statement = select(RESULT).where(and_(*cell))
+    statement = select(*_RESULT).where(and_(*cell))
     newest = statement.order_by(RESULT.c.observed_at.desc(), RESULT.c.id.desc()).limit(limit)
     return [result_of(row) for row in connection.execute(newest)]
 
@@ -344,7 +347,7 @@ def last_pass(connection: Connection, key: CellKey, before: datetime) -> Result 
     cell = (RESULT.c[name] == value for name, value in key._asdict().items())
     passed = (RESULT.c.outcome == Outcome.PASS.value, RESULT.c.observed_at < before)
     newest = RESULT.c.observed_at.desc(), RESULT.c.id.desc()
-    found = connection.execute(select(RESULT).where(*cell, *passed).order_by(*newest).limit(1))
+    found = connection.execute(select(*_RESULT).where(*cell, *passed).order_by(*newest).limit(1))
     return next((result_of(row) for row in found), None)
 
 
@@ -363,7 +366,7 @@ def latest_results(connection: Connection, until: datetime, limit: int) -> list[
         instants += connection.execute(newest.limit(limit)).scalars()
     since = min(sorted(instants)[-limit:], default=until)
     among = RESULT.c.outcome.in_(telling), RESULT.c.observed_at.between(since, until)
-    rows = connection.execute(select(RESULT).where(*among))
+    rows = connection.execute(select(*_RESULT).where(*among))
     return [seen_of(row) for row in sorted(rows, key=lambda row: (row.observed_at, row.id))]
 
 
@@ -373,7 +376,7 @@ def silent_since(connection: Connection, before: datetime) -> list[Result]:
     of_cell = [newest.c[name] == PROVEN.c[name] for name in CellKey._fields]
     last = select(newest.c.id).where(*of_cell).order_by(newest.c.observed_at.desc()).limit(1)
     joined = PROVEN.join(RESULT, RESULT.c.id == last.scalar_subquery())
-    older = select(RESULT).select_from(joined).where(RESULT.c.observed_at < before)
+    older = select(*_RESULT).select_from(joined).where(RESULT.c.observed_at < before)
     return [seen_of(row) for row in connection.execute(older.order_by(RESULT.c.observed_at))]
 
 

@@ -27,11 +27,12 @@ from monitor.model import (
     NoticeState,
     Outage,
     Outcome,
+    Recalled,
     Report,
     Result,
     TimelineEvent,
 )
-from monitor.store import outbox, owing, reads, writes
+from monitor.store import outbox, owing, reads, recall, writes
 from monitor.store.errors import StoreError, StoreHeld, StoreUnavailable
 from monitor.store.owing import OwedNotice, Redriven
 from monitor.store.place import (
@@ -41,6 +42,7 @@ from monitor.store.place import (
     unavailable,
 )
 from monitor.store.reads import IncidentRecord, OutboxFigures, Period
+from monitor.store.recall import Standing
 from monitor.store.spool import Sent
 
 BATCH = 500
@@ -296,6 +298,31 @@ class Store:
         began = writer.clock.monotonic()
         gone = self._fenced(writer, writes.forget, outcome, before, limit)
         return gone, writer.clock.monotonic() - began
+
+    # ----------------------------------------------------------------- history
+
+    async def check_history(
+        self, service: str, since: datetime, until: datetime, width: float
+    ) -> dict[str, list[Recalled]]:
+        """What each check of a service saw, by its name, in points of `width` seconds.
+
+        `width` is a multiple of 60; points begin at `since`, cut to the minute, or to the hour for
+        a width of an hour and more. Points without results are left out, and so are checks without
+        points. Where only wider sums are kept than is asked for, each is a point of its own, of
+        its own width; a sum counts in the point it begins in. ValueError for another width, and
+        for a stretch of more than 1,500 days.
+        """
+        return await self._read(recall.check_history, service, since, until, width)
+
+    async def cell_history(
+        self, key: CellKey, since: datetime, until: datetime, width: float
+    ) -> list[Recalled]:
+        """What a cell saw, as `check_history` says it; `width` is a multiple of 3600."""
+        return await self._read(recall.cell_history, key, since, until, width)
+
+    async def history(self) -> Standing:
+        """How history stands."""
+        return await self._read(recall.standing)
 
     # ----------------------------------------------------------------- the outbox
 

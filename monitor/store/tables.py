@@ -16,9 +16,12 @@ from typing import ClassVar
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     Dialect,
     ForeignKey,
     Index,
+    Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -64,6 +67,10 @@ class Verbatim(TypeDecorator[str]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """What was stored, character by character."""
         return None if value is None else str(json.loads(value))
+
+
+_NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+"""A number that may be a primary key: SQLite keeps rows in the order of an INTEGER one."""
 
 
 class Row(SQLModel):
@@ -235,14 +242,17 @@ class WatchedRow(Row, table=True):
 
 
 class ResultRow(Row, table=True):
-    """A recent result, until it is pruned."""
+    """A recent result, until it is pruned. `seq` grows in the order they were recorded."""
 
     __tablename__ = "result"
     __table_args__ = (
         Index("result_cell", "service", "check", "target", "vantage", "observed_at"),
         Index("result_age", "outcome", "observed_at"),
+        UniqueConstraint("id", name="result_id"),
+        {"sqlite_autoincrement": True},
     )
-    id: str = Field(primary_key=True)
+    seq: int | None = Field(default=None, sa_column=Column(_NUMBER, primary_key=True))
+    id: str
     service: str
     check: str
     target: str
@@ -250,6 +260,60 @@ class ResultRow(Row, table=True):
     outcome: str
     observed_at: datetime = Field(sa_type=UtcInstant)
     body: str = Field(sa_type=Text)
+
+
+class RememberedRow(Row, table=True):
+    """A subject of sums: a cell, or a check, whose `target` and `vantage` are "".
+
+    `day` is the last day, counted from 1970, of which it has a block of hours.
+    """
+
+    __tablename__ = "remembered"
+    __table_args__ = (
+        UniqueConstraint("service", "check", "target", "vantage", name="remembered_name"),
+    )
+    id: int = Field(primary_key=True)
+    service: str
+    check: str
+    target: str
+    vantage: str
+    day: int
+
+
+class SumsRow(Row, table=True):
+    """A block of sums, packed, under the key of its level, number and subject: `sums.py`."""
+
+    __tablename__ = "sums"
+    key: int = Field(sa_column=Column(_NUMBER, primary_key=True, autoincrement=False))
+    body: bytes = Field(sa_type=LargeBinary)
+
+
+class SummedRow(Row, table=True):
+    """Up to which result, by its `seq`, those of a shard's subjects are in the sums."""
+
+    __tablename__ = "summed"
+    shard: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    seq: int = Field(sa_type=BigInteger)
+
+
+class HistoryRow(Row, table=True):
+    """The one row that says how history stands.
+
+    Sums of minutes are kept from `minutes_from` on. `result_bytes` is about what the results up to
+    `sized_until`, by `seq`, take on disk, and `sum_bytes` what all sums do. The `..._cut_at` are
+    the instants before which results were deleted for want of room, `lost` how many of them were
+    in no sum yet.
+    """
+
+    __tablename__ = "history"
+    id: int = Field(primary_key=True)
+    minutes_from: datetime = Field(sa_type=UtcInstant)
+    sized_until: int = Field(sa_type=BigInteger)
+    result_bytes: int = Field(sa_type=BigInteger)
+    sum_bytes: int = Field(sa_type=BigInteger)
+    pass_cut_at: datetime | None = Field(sa_type=UtcInstant)
+    other_cut_at: datetime | None = Field(sa_type=UtcInstant)
+    lost: int = Field(sa_type=BigInteger)
 
 
 class HeartbeatRow(Row, table=True):
@@ -287,5 +351,9 @@ OUTAGE = _table(OutageRow)
 UNOBSERVED = _table(UnobservedRow)
 WATCHED = _table(WatchedRow)
 RESULT = _table(ResultRow)
+REMEMBERED = _table(RememberedRow)
+SUMS = _table(SumsRow)
+SUMMED = _table(SummedRow)
+HISTORY = _table(HistoryRow)
 HEARTBEAT = _table(HeartbeatRow)
 PROVEN = _table(ProvenRow)
