@@ -15,6 +15,7 @@ from monitor.incident import acknowledge
 from monitor.metrics import Metrics
 from monitor.model import (
     Action,
+    CellState,
     Change,
     Channel,
     CheckState,
@@ -37,7 +38,7 @@ from monitor.store import StoreError, open_store
 from monitor.web import create_app
 from monitor.web.answers import PROTECTION
 from monitor.web.figures import stored_figures
-from monitor.web.pages import both_times, interval_words
+from monitor.web.rendering import both_times, interval_words
 from tests.hours_fixtures import SUPPORT
 from tests.web_fixtures import (
     CERTIFICATE,
@@ -69,6 +70,7 @@ class FakeEngine:
         self.store = store
         self.states = (service_state("crm"), service_state("sites"))
         self.places = (vantage_state("london"),)
+        self.cells = tuple(CellState(cell.key, Outcome.PASS) for cell in ESTATE.cells())
         self.reasons = ()
         self.stuck = None
 
@@ -77,6 +79,9 @@ class FakeEngine:
 
     def vantages(self):
         return self.places
+
+    def cell_states(self, service):
+        return tuple(state for state in self.cells if state.key.service == service)
 
     def not_ready(self):
         return self.reasons
@@ -461,7 +466,7 @@ async def test_the_overview_shows_services_incidents_timeline_and_vantages(web, 
     )
     engine.places = (vantage_state("leeds", healthy=False, reason="control-1 fails"),)
     page = (await web.get("/")).text
-    assert "<h1>1 down for everyone</h1>" in page
+    assert "<h1>Down for everyone: Prospect 365 CRM</h1>" in page
     assert "Prospect 365 CRM" in page
     assert "after 2026-11-23 08:59:52 UTC (08:59:52 GMT in London)" in page
     assert "Two rounds failed." in page

@@ -19,8 +19,7 @@ from monitor.web.drawing.cells import Grid, cells_seen, grid_of
 from monitor.web.drawing.latency import PHASES
 from monitor.web.drawing.promise import clocks_of
 from monitor.web.drawing.scale import Scale
-from monitor.web.drawing.states import WORDS as STATE_WORDS
-from monitor.web.drawing.states import states_of
+from monitor.web.drawing.states import Piece, states_of, words_of
 from monitor.web.drawing.strip import Mark, strip
 from monitor.web.forms import FORM_HEADERS
 from monitor.web.moves import unknown
@@ -32,6 +31,8 @@ from monitor.web.sources import Sources, watched_of
 
 AROUND = timedelta(minutes=10)
 """What is shown before an incident began, at the least, and after it was over."""
+LONGEST = timedelta(days=400)
+_DOUBT = timedelta(hours=6)
 _MARGIN = 0.15
 _BUCKETS = 120
 
@@ -93,9 +94,16 @@ class IncidentPage:
             return Gathered(now, linked, within)
         since, until = within
         period = await self._of.store.period(since, until)
-        width = 60.0 * math.ceil((until - since).total_seconds() / _BUCKETS / 60)
-        history = await self._of.store.check_history(service.name, since, min(until, now), width)
+        history = await self._history(service, since, min(until, now))
         return Gathered(now, linked, within, service, period, history, self._cells(record))
+
+    async def _history(
+        self, service: Service, since: datetime, until: datetime
+    ) -> Mapping[str, Sequence[Recalled]]:
+        """Nothing of a time that is still to come, as after a clock was set back."""
+        if until <= since:
+            return {}
+        return await self._of.store.check_history(service.name, since, until, bucket(until - since))
 
     def _cells(self, record: IncidentRecord) -> tuple[CellState, ...]:
         """The cells of its checks: as they are now, or as the evidence has them once it is over."""
@@ -114,7 +122,7 @@ class IncidentPage:
         *,
         refresh: bool,
     ) -> str:
-        incident = record.incident
+        incident, pieces = record.incident, self._pieces(seen)
         return page(
             "incident.html",
             refresh=REFRESH if refresh else None,
@@ -129,8 +137,8 @@ class IncidentPage:
             host=next((each for each in seen.linked if each.id == incident.paged_with), None),
             runbooks=self._runbooks(incident),
             clocks=clocks_of(incident, seen.now),
-            strip=self._strip(incident, seen),
-            kinds=STATE_WORDS,
+            strip=self._strip(incident, seen, pieces),
+            kinds=words_of(pieces),
             latencies=self._latencies(incident, seen),
             phases=PHASES,
             grid=self._grid(seen),
@@ -143,17 +151,23 @@ class IncidentPage:
             waits=to_acknowledge(incident),
         )
 
-    def _strip(self, incident: Incident, seen: Gathered) -> Markup | None:
-        period, now = seen.period, seen.now
-        if seen.service is None or period is None:
+    def _pieces(self, seen: Gathered) -> tuple[Piece, ...]:
+        """The states around it, as far as they have been; none of what is not watched now."""
+        if seen.service is None or seen.period is None:
+            return ()
+        within = (seen.within[0], min(seen.within[1], seen.now))
+        watched = watched_of(seen.period, within, seen.now)
+        return states_of(seen.service, self._of.estate.windows, seen.period.outages, watched)
+
+    def _strip(self, incident: Incident, seen: Gathered, pieces: Sequence[Piece]) -> Markup | None:
+        if seen.service is None:
             return None
-        watched = watched_of(period, (seen.within[0], min(seen.within[1], now)), now)
         return strip(
             f"{seen.service.title} around incident #{incident.number}",
-            states_of(seen.service, self._of.estate.windows, period.outages, watched),
+            pieces,
             Scale(*seen.within),
             self._of.zone,
-            told=short(self._of.zone, now),
+            told=short(self._of.zone, seen.now),
             marks=marks_of(incident, seen.within),
         )
 
@@ -180,11 +194,23 @@ class IncidentPage:
 
 
 def around(incident: Incident, now: datetime) -> Span:
-    """The time around an incident that its pictures show."""
-    begins = incident.began.after or incident.began.before
-    ends = max(incident.resolved_at or now, begins)
+    """The time around an incident that its pictures show, of at most `LONGEST`.
+
+    Where the last PASS before it is long ago only the end of that time is shown.
+    """
+    bad = incident.began.before
+    ends = max(incident.resolved_at or now, bad)
+    begins = max(incident.began.after or bad, bad - max(_DOUBT, ends - bad))
     margin = max(AROUND, _MARGIN * (ends - begins))
-    return begins - margin, ends + (margin if incident.resolved_at else timedelta())
+    until = ends + (margin if incident.resolved_at else timedelta())
+    return max(begins - margin, until - LONGEST), until
+
+
+def bucket(length: timedelta) -> float:
+    """Seconds of one bucket of latency, so that there are at most `_BUCKETS`: minutes, or hours."""
+    seconds = length.total_seconds() / _BUCKETS
+    unit = 60.0 if seconds <= 1800 else 3600.0
+    return unit * max(1, math.ceil(seconds / unit))
 
 
 def marks_of(incident: Incident, within: Span) -> tuple[Mark, ...]:

@@ -37,7 +37,7 @@ Sentences = Callable[[], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the store says: open incidents in their order, recent events, the last day if readable."""
+    """What the store says: open incidents in their order, recent events, the last day."""
 
     incidents: tuple[Incident, ...] = ()
     events: tuple[tuple[Incident, TimelineEvent], ...] = ()

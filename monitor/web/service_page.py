@@ -25,8 +25,7 @@ from monitor.web.answers import Refusal
 from monitor.web.drawing.cells import grid_of
 from monitor.web.drawing.latency import PHASES, described, latency, total_of
 from monitor.web.drawing.scale import Scale
-from monitor.web.drawing.states import WORDS as STATE_WORDS
-from monitor.web.drawing.states import Kind, Piece, states_of
+from monitor.web.drawing.states import Kind, Piece, states_of, words_of
 from monitor.web.drawing.strip import strip
 from monitor.web.rendering import IMPACT_WORDS, REFRESH, page, short
 from monitor.web.sources import Sources, watched_of
@@ -102,7 +101,7 @@ class ServicePage:
             self._of.engine.cell_states(service.name),
             period,
             history,
-            None,
+            (await self._of.store.history()).pass_cut_at,
         )
 
     def _draw(self, service: Service, span: SpanName, seen: Gathered, *, refresh: bool) -> str:
@@ -130,7 +129,7 @@ class ServicePage:
             spans={name: said for name, (said, _, _) in SPANS.items()},
             span_words=words,
             strip=strip(f"{service.title} in the last {words}", pieces, scale, zone, told=told),
-            kinds=STATE_WORDS,
+            kinds=words_of(pieces),
             troubles=_troubles(pieces),
             figures=availability_of(service, windows, period.outages, watched),
             latencies=_latencies(service, seen.history, scale, zone, told=told),

@@ -134,6 +134,12 @@ def thinned(pieces: Sequence[Piece], within: Span, most: int) -> tuple[Piece, ..
     return tuple(columns)
 
 
+def words_of(pieces: Iterable[Piece]) -> dict[Kind, str]:
+    """The words for the states that there are, in the order of `Kind`."""
+    there = {piece.kind for piece in pieces}
+    return {kind: words for kind, words in WORDS.items() if kind in there}
+
+
 def totals(pieces: Iterable[Piece]) -> dict[Kind, timedelta]:
     """How long each state lasted in all; only those that there were, the gravest first."""
     found: dict[Kind, timedelta] = {}
