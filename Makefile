@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 CONFIG ?= checks.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench lock format clean
+.PHONY: help demo run test check bench screenshots lock format clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -37,6 +37,9 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts and tests
 
 bench: $(VENV)/.dev ## Run the benchmarks
 	$(BIN)/python -m bench
+
+screenshots: $(VENV)/.dev ## Draw docs/pictures: the pages through an outage (needs Chromium)
+	$(BIN)/python docs/draw_pages.py
 
 format: $(VENV)/.dev ## Rewrite the code in the project's format
 	$(BIN)/ruff format .

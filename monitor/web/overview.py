@@ -112,6 +112,7 @@ class Overview:
             headline=headline(states),
             worst=worst(states),
             cards=self._cards(now, states, known.day, told),
+            told_above={state.known_by for state in states},
             vantages=vantages,
             incidents=known.incidents,
             clocks=clocks,
