@@ -1,4 +1,4 @@
-"""Recent results and proven cells: kept in batches, pruned in slices."""
+"""Recent results and proven cells, kept in batches."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-from monitor.clock import Clock
 from monitor.model import Evidence, Outcome, Phases, Step
-from monitor.store import open_store
-from monitor.store.store import BATCH, _next_limit
+from monitor.store import Keep
+from monitor.store.store import BATCH
 from tests.store_fixtures import (
     CELL,
+    CLOCK,
     T0,
     after,
     incident,
@@ -19,7 +19,6 @@ from tests.store_fixtures import (
     opening,
     result,
 )
-from tests.store_outside import execute
 
 HOUR = timedelta(hours=1)
 
@@ -91,52 +90,6 @@ async def test_a_commit_overtakes_the_batches_that_wait(database_url):
     assert ended.index("incident") <= 1
 
 
-async def test_pruning_keeps_failures_longer_than_passes(database_url):
-    ages = [timedelta(hours=h) for h in (1, 3, 30)]
-    kept = [result(outcome=o, at=T0 - age) for o in Outcome for age in ages]
-    async with opened(database_url) as store:
-        await store.record(kept)
-        assert await store.prune(T0, pass_for=2 * HOUR, other_for=24 * HOUR) == 6
-        left = await store.recent_results(CELL, 99)
-        assert sum(one.outcome is Outcome.PASS for one in left) == 1
-        assert len(left) == 1 + 4 * 2
-
-
-async def test_pruning_goes_on_slice_after_slice_until_all_is_gone(database_url):
-    async with opened(database_url) as store:
-        await store.record([result(outcome=Outcome.PASS) for _ in range(777)])
-        assert await store.prune(after(1), pass_for=0 * HOUR, other_for=HOUR) == 777
-        assert await store.prune(after(1), pass_for=0 * HOUR, other_for=HOUR) == 0
-
-
-async def test_evidence_outlives_the_results_it_came_from(database_url):
-    seen = result()
-    async with opened(database_url) as store:
-        await store.record([seen])
-        await store.commit(opening(incident(), evidence=(seen,)))
-        await store.prune(after(99), pass_for=0 * HOUR, other_for=0 * HOUR)
-        assert await store.recent_results(CELL, 9) == []
-        assert (await store.incident(1)).evidence == (seen,)
-
-
-async def test_slices_shrink_when_they_take_long(sqlite_url):
-    readings = iter(range(10_000))
-    slow = Clock(lambda: T0, lambda: float(next(readings)))
-    store = await open_store(sqlite_url, clock=slow, holder="test")
-    await store.record([result(outcome=Outcome.PASS) for _ in range(120)])
-    assert await store.prune(after(1), pass_for=0 * HOUR, other_for=HOUR) == 120
-    await store.close()
-    assert execute(sqlite_url, "SELECT count(*) FROM result") == [(0,)]
-
-
-def test_the_next_slice_heeds_how_long_the_last_one_took():
-    assert _next_limit(400, 0.06, 0.05) == 200
-    assert _next_limit(400, 0.03, 0.05) == 400
-    assert _next_limit(400, 0.01, 0.05) == 800
-    assert _next_limit(50, 9.0, 0.05) == 50
-    assert _next_limit(5000, 0.0, 0.05) == 5000
-
-
 async def test_a_cell_stays_proven_under_each_fingerprint(database_url):
     cells = [(CELL, "f1"), (CELL._replace(target="other"), "f1")]
     async with opened(database_url) as store:
@@ -166,7 +119,10 @@ async def test_an_incident_keeps_the_last_pass_of_what_failed(database_url):
     async with opened(database_url) as store:
         await store.record([good])
         await store.commit(opening(one, evidence=(failed, other)))
-        await store.prune(after(1e7), pass_for=HOUR, other_for=HOUR)
+        job = store.remembering(CLOCK)
+        await job.sum_up(everything=True)
+        await job.retain(after(1e7), Keep(HOUR, HOUR, 1 << 30))
+        assert await store.recent_results(CELL, 9) == []
         record = await store.incident(1)
     assert set(record.evidence) == {failed, other}
     assert record.good == (good,)

@@ -67,12 +67,14 @@ _INSTANT = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?"
 class History:
     """How long results are kept: those that are PASS in hours, all others in days.
 
+    When they take more than about `max_bytes`, the oldest PASSes go first, then the oldest others.
     `record` is the file that every result is recorded in besides, None for none; at
     `record_max_bytes` it begins anew and one older file is kept.
     """
 
     pass_hours: int = 48
     other_days: int = 30
+    max_bytes: int = 2 << 30
     record: str | None = None
     record_max_bytes: int = 1 << 30
 

@@ -51,7 +51,7 @@ _SHARES = frozenset(
 )
 _FACTORS = frozenset({"silence_p99", "score_fail", "score_pass", "score_needed"})
 _FROM_ZERO = frozenset({"redirects"})
-_SIZES = frozenset({"record_max_bytes"})
+_SIZES = frozenset({"max_bytes", "record_max_bytes"})
 
 
 class Shape(BaseModel):

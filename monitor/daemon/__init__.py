@@ -244,6 +244,7 @@ async def _run(
                 group.create_task(parts.hearing.write()),
                 group.create_task(parts.refreshing.run()),
                 group.create_task(parts.emergency.run()),
+                group.create_task(parts.history.run()),
                 group.create_task(parts.selfwatch.run()),
                 group.create_task(
                     show(

@@ -16,6 +16,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from monitor.clock import Clock, Now
 from monitor.config import Config
 from monitor.daemon import official
+from monitor.daemon.history import HistoryKeeping, keep_of
 from monitor.daemon.mind import mind_of, new_ulid
 from monitor.daemon.official import CalendarWatch
 from monitor.daemon.schedule import Schedule, together
@@ -41,12 +42,11 @@ from monitor.probes import PROBES, Ask, Means
 from monitor.refreshing import Refreshing
 from monitor.selfwatch.alarm import Author
 from monitor.selfwatch.watching import SelfWatch
-from monitor.store import Spool, Store, StoreUnavailable
+from monitor.store import Spool, Store
 from monitor.timetable import slots
 
 LOG = structlog.get_logger("monitor")
 
-_PRUNE_EVERY = 600
 _GAP_KEPT = timedelta(seconds=SIGN_EVERY)
 """What lies between two signatures anyway is no gap."""
 
@@ -65,6 +65,7 @@ class Parts:
     refreshing: Refreshing
     emergency: Emergency
     selfwatch: SelfWatch
+    history: HistoryKeeping
 
 
 async def wired(config: Config, clock: Clock, store: Store, metrics: Metrics, net: Net) -> Parts:
@@ -119,13 +120,6 @@ async def wired(config: Config, clock: Clock, store: Store, metrics: Metrics, ne
     schedule = _schedule(
         config, clock, metrics, scheduler, engine=engine, delivery=delivery, hearing=hearing
     )
-    scheduler.add_job(
-        _prune,
-        IntervalTrigger(seconds=_PRUNE_EVERY),
-        args=(store, clock, config, metrics),
-        coalesce=True,
-        misfire_grace_time=_PRUNE_EVERY,
-    )
     watch = None
     if config.official is not None:
         watch = CalendarWatch(config.calendar, config.official, net, clock, metrics)
@@ -153,6 +147,7 @@ async def wired(config: Config, clock: Clock, store: Store, metrics: Metrics, ne
         refreshing,
         emergency,
         selfwatch,
+        HistoryKeeping(store, clock, metrics, keep_of(history)),
     )
 
 
@@ -255,14 +250,3 @@ def _notice_sent(metrics: Metrics) -> Callable[[Notice, float], None]:
         )
 
     return sent
-
-
-async def _prune(store: Store, clock: Clock, config: Config, metrics: Metrics) -> None:
-    try:
-        await store.prune(
-            clock.wall(),
-            pass_for=timedelta(hours=config.history.pass_hours),
-            other_for=timedelta(days=config.history.other_days),
-        )
-    except StoreUnavailable:
-        metrics.store_failure()

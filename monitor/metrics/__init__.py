@@ -278,6 +278,20 @@ class Metrics:
         """Whether nothing is sent, because a restored store waits for a person."""
         self._gauges["monitor_outbox_paused"].set(paused)
 
+    def history(self, results: int, sums: int, cut_at: datetime | None) -> None:
+        """About how many bytes history takes, and before when PASSes were cut; None: never."""
+        for what, size in (("results", results), ("sums", sums)):
+            self._gauges["monitor_history_bytes"].labels(what).set(size)
+        self._gauges["monitor_history_cut_timestamp_seconds"].set(
+            cut_at.timestamp() if cut_at else 0
+        )
+
+    def history_summed(self, until: datetime | None) -> None:
+        """Until when results are summed up; None when it is not known yet."""
+        self._gauges["monitor_history_summed_until_timestamp_seconds"].set(
+            until.timestamp() if until else 0
+        )
+
     # ----------------------------------------------------------------- how the monitor fares
 
     def stall(self, seconds: float) -> None:

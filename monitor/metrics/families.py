@@ -162,6 +162,22 @@ MONITOR_FAMILIES = (
         (),
         "Seconds for which the oldest due notice has waited, 0 when none waits",
     ),
+    _gauge(
+        "monitor_history_bytes",
+        ("what",),
+        "About what history takes on disk: results, sums; looked at every 300 s",
+    ),
+    _gauge(
+        "monitor_history_cut_timestamp_seconds",
+        (),
+        "Unix time before which PASS results were deleted for history.max_bytes, 0 never",
+    ),
+    _gauge(
+        "monitor_history_summed_until_timestamp_seconds",
+        (),
+        "Unix time until when all results recorded are in the sums of their checks, "
+        "0 when it is not known yet",
+    ),
     _counter(
         "monitor_probes_total",
         ("service", "outcome", "kind"),

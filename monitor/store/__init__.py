@@ -12,6 +12,9 @@ Theory of operation
   (StaleChange, DuplicateIncident) and reads again; nothing is merged.
 - Tables (`tables.py`) are kept apart from nouns; `rows.py` turns one into the other, without loss.
   `migrate.py` brings an older database up to the tables of this release.
+- Results are summed up and grow old in one background job (`remembering.py`): what is counted from
+  where to where (`summing.py`), how sums are packed (`sums.py`), what is written (`keeping.py`) and
+  what is read back (`recall.py`).
 - While the database cannot be written, changes go to a file beside it (`spool.py`), and are
   committed from there.
 - SQLite and PostgreSQL run through the same statements (`writes.py`, `outbox.py`, `reads.py`).
@@ -34,6 +37,8 @@ from monitor.store.errors import (
 from monitor.store.opening import open_reader, open_store
 from monitor.store.owing import NOT_SENT, OwedNotice, Redriven
 from monitor.store.reads import IncidentRecord, OutboxFigures, Period
+from monitor.store.recall import Standing
+from monitor.store.remembering import Keep, Remembering
 from monitor.store.spool import Sent, Spool
 from monitor.store.store import Store
 
@@ -43,14 +48,17 @@ __all__ = [
     "DuplicateIncident",
     "Held",
     "IncidentRecord",
+    "Keep",
     "OutboxFigures",
     "OwedNotice",
     "Period",
     "Redriven",
+    "Remembering",
     "Restored",
     "Sent",
     "Spool",
     "StaleChange",
+    "Standing",
     "Store",
     "StoreError",
     "StoreHeld",

@@ -26,7 +26,6 @@ from monitor.model import (
     Notice,
     NoticeState,
     Outage,
-    Outcome,
     Recalled,
     Report,
     Result,
@@ -43,13 +42,11 @@ from monitor.store.place import (
 )
 from monitor.store.reads import IncidentRecord, OutboxFigures, Period
 from monitor.store.recall import Standing
+from monitor.store.remembering import Remembering
 from monitor.store.spool import Sent
 
 BATCH = 500
 """Results per transaction: what a commit may have to wait for, about 10 ms."""
-
-_FEWEST, _MOST = 50, 5000
-"""Rows deleted per slice of pruning."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -269,36 +266,6 @@ class Store:
         """The last call of every heartbeat that is kept, by name."""
         return await self._read(reads.heartbeats)
 
-    async def prune(
-        self,
-        now: datetime,
-        *,
-        pass_for: timedelta,
-        other_for: timedelta,
-        slice_seconds: float = 0.05,
-    ) -> int:
-        """Delete results older than they are kept; how many. Evidence stays.
-
-        Deletes in transactions of about `slice_seconds`, between which others get their turn.
-        """
-        deleted = 0
-        for outcome in Outcome:
-            before = now - (pass_for if outcome is Outcome.PASS else other_for)
-            limit, more = _FEWEST, True
-            while more:
-                gone, took = await self._in_writer(self._forget, outcome, before, limit)
-                deleted += gone
-                more = gone == limit
-                limit = _next_limit(limit, took, slice_seconds)
-        return deleted
-
-    def _forget(
-        self, writer: Writer, outcome: Outcome, before: datetime, limit: int
-    ) -> tuple[int, float]:
-        began = writer.clock.monotonic()
-        gone = self._fenced(writer, writes.forget, outcome, before, limit)
-        return gone, writer.clock.monotonic() - began
-
     # ----------------------------------------------------------------- history
 
     async def check_history(
@@ -323,6 +290,10 @@ class Store:
     async def history(self) -> Standing:
         """How history stands."""
         return await self._read(recall.standing)
+
+    def remembering(self, clock: Clock) -> Remembering:
+        """What keeps history, for the one that holds the store."""
+        return Remembering(self._read, self._write, clock)
 
     # ----------------------------------------------------------------- the outbox
 
@@ -436,7 +407,7 @@ class Store:
 
     # ----------------------------------------------------------------- threads
 
-    async def _read(self, query: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
+    async def _read(self, query: Callable[[Connection, *Ts], T], /, *args: *Ts) -> T:
         """Run `query` in a thread that reads, on one snapshot."""
         self._require_open()
         reading_it = partial(self._query, query, *args)
@@ -446,7 +417,7 @@ class Store:
         with speaking(self._place), self._readers.connect() as connection:
             return query(connection, *args)
 
-    async def _write(self, work: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
+    async def _write(self, work: Callable[[Connection, *Ts], T], /, *args: *Ts) -> T:
         """Run `work` in the thread that writes, in a fenced transaction of its own."""
         return await self._in_writer(self._fenced, work, *args)
 
@@ -484,10 +455,3 @@ def _identity(path: Path | None) -> tuple[int, int] | None:
         return None
     status = path.stat()
     return status.st_dev, status.st_ino
-
-
-def _next_limit(limit: int, took: float, allowed: float) -> int:
-    """How many rows to delete in the next slice, given that `limit` took `took` seconds."""
-    if took > allowed:
-        return max(_FEWEST, limit // 2)
-    return min(_MOST, limit * 2) if took < allowed / 2 else limit

@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from ulid import ULID
 
-from monitor.model import Beat, CellKey, Change, Incident, IncidentState, Outcome, Result
+from monitor.model import Beat, CellKey, Change, Incident, IncidentState, Result
 from monitor.store.errors import DuplicateIncident, StaleChange, StoreHeld
 from monitor.store.reads import Lease, last_pass
 from monitor.store.rows import (
@@ -90,7 +90,7 @@ def watch(
     connection.execute(gone.values(until=seen_at))
     known = set(connection.execute(select(WATCHED.c.service).where(still)).scalars())
     fresh = [{"service": name, "since": now} for name in sorted(set(services) - known)]
-    _insert(connection, WATCHED, fresh, ignore_known=True)
+    insert_all(connection, WATCHED, fresh, ignore_known=True)
 
 
 def commit(connection: Connection, change: Change) -> None:
@@ -124,15 +124,15 @@ def _has_passed(connection: Connection, incident: Incident) -> bool:
 def _write(connection: Connection, change: Change) -> None:
     if change.incident is not None:
         _put_incident(connection, change.incident, change.was_version)
-    _insert(connection, EVENT, [EVENTS.row(event) for event in change.events])
-    _insert(connection, EVIDENCE, _evidence(connection, change), ignore_known=True)
-    _insert(connection, NOTICE, [NOTICES.row(notice) for notice in change.notices])
+    insert_all(connection, EVENT, [EVENTS.row(event) for event in change.events])
+    insert_all(connection, EVIDENCE, _evidence(connection, change), ignore_known=True)
+    insert_all(connection, NOTICE, [NOTICES.row(notice) for notice in change.notices])
     for outage in change.outages:
         _put(connection, OUTAGE, OUTAGES.row(outage), key="id")
     for report in change.reports:
         _put(connection, REPORT, REPORTS.row(report), key="reference")
     unobserved = [UNOBSERVED_SPANS.row(span) for span in change.unobserved]
-    _insert(connection, UNOBSERVED, unobserved, ignore_known=True)
+    insert_all(connection, UNOBSERVED, unobserved, ignore_known=True)
     if change.digest is not None:
         connection.execute(insert(DIGEST).values(**DIGESTS.row(change.digest)))
 
@@ -187,17 +187,28 @@ def _evidence(connection: Connection, change: Change) -> list[dict[str, Any]]:
 
 def _put(connection: Connection, table: Table, row: dict[str, Any], *, key: str) -> None:
     """Write a row, over the one of the same key if there is one."""
-    statement = _INSERT[connection.dialect.name](table).values(**row)
-    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=row))
+    put_all(connection, table, [row], key=key)
 
 
-def _insert(
+def put_all(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, key: str
+) -> None:
+    """Write rows of the same columns, each over the one of its key if there is one."""
+    if not rows:
+        return
+    statement = _INSERT[connection.dialect.name](table)
+    rest = {name: statement.excluded[name] for name in rows[0] if name != key}
+    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=rest), rows)
+
+
+def insert_all(
     connection: Connection,
     table: Table,
     rows: Sequence[Mapping[str, object]],
     *,
     ignore_known: bool = False,
 ) -> None:
+    """Write new rows; those that are known by any key are ignored, or an IntegrityError."""
     if not rows:
         return
     statement = _INSERT[connection.dialect.name](table)
@@ -223,7 +234,7 @@ def explain(connection: Connection, change: Change, refused: IntegrityError) -> 
 
 def record(connection: Connection, results: Sequence[Result]) -> None:
     """Keep `results`; those whose id is known are ignored."""
-    _insert(connection, RESULT, [result_row(result) for result in results], ignore_known=True)
+    insert_all(connection, RESULT, [result_row(result) for result in results], ignore_known=True)
 
 
 def hear(connection: Connection, beats: Mapping[str, Beat]) -> None:
@@ -236,15 +247,4 @@ def hear(connection: Connection, beats: Mapping[str, Beat]) -> None:
 def prove(connection: Connection, cells: Sequence[tuple[CellKey, str]]) -> None:
     """Remember that each cell has passed under its fingerprint."""
     rows = [key._asdict() | {"fingerprint": fingerprint} for key, fingerprint in cells]
-    _insert(connection, PROVEN, rows, ignore_known=True)
-
-
-def forget(connection: Connection, outcome: Outcome, before: datetime, limit: int) -> int:
-    """Delete up to `limit` of the oldest results of `outcome` observed before; how many."""
-    oldest = (
-        select(RESULT.c.id)
-        .where(RESULT.c.outcome == outcome.value, RESULT.c.observed_at < before)
-        .order_by(RESULT.c.observed_at)
-        .limit(limit)
-    )
-    return connection.execute(delete(RESULT).where(RESULT.c.id.in_(oldest))).rowcount
+    insert_all(connection, PROVEN, rows, ignore_known=True)
