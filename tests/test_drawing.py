@@ -32,7 +32,7 @@ from monitor.model import (
 from monitor.web.drawing import svg
 from monitor.web.drawing.cells import MARKS_MOST, Sign, cells_seen, grid_of
 from monitor.web.drawing.lasting import lasting, seconds
-from monitor.web.drawing.latency import described, latency, nice
+from monitor.web.drawing.latency import PHASES, TITLES_MOST, described, latency, nice
 from monitor.web.drawing.promise import bar, clocks_of
 from monitor.web.drawing.scale import TICKS_MOST, Scale
 from monitor.web.drawing.states import GRAVITY, Kind, Piece, laid, states_of, thinned
@@ -315,25 +315,34 @@ class TestLatency:
         drawn = parsed(self.draw(bucket(720)))
         bands = {e.get("class"): e.get("d") for e in drawn.iter("path")}
         assert bands == {
-            "phase-resolve": "M500 114h6.94v6h-6.94z",
-            "phase-connect": "M500 102h6.94v12h-6.94z",
-            "phase-tls": "M500 84h6.94v18h-6.94z",
-            "phase-processing": "M500 24h6.94v60h-6.94z",
-            "phase-transfer": "M500 0h6.94v24h-6.94z",
+            "phase-resolve": "M5000 1200V1140H5069V1200z",
+            "phase-connect": "M5000 1200V1020H5069V1200z",
+            "phase-tls": "M5000 1200V840H5069V1200z",
+            "phase-processing": "M5000 1200V240H5069V1200z",
+            "phase-transfer": "M5000 1200V0H5069V1200z",
             "failed": "",
         }
+
+    def test_a_gap_is_on_the_line(self):
+        drawn = parsed(self.draw(bucket(0), bucket(20)))
+        bands = {e.get("class"): e.get("d") for e in drawn.iter("path")}
+        assert bands["phase-transfer"] == "M0 1200V0H69V1200H139V0H208V1200z"
+
+    def test_the_widest_is_drawn_first_so_that_those_below_it_are_seen(self):
+        classes = [e.get("class") for e in parsed(self.draw(bucket(0))).iter("path")]
+        assert classes == [*(f"phase-{name}" for name in reversed(PHASES)), "failed"]
 
     def test_what_failed_hangs_below_and_has_no_latency(self):
         drawn = parsed(self.draw(bucket(0, passed=0, failed=5), bucket(10, passed=5, failed=5)))
         bands = {e.get("class"): e.get("d") for e in drawn.iter("path")}
-        assert bands["failed"] == "M0 122h6.94v22h-6.94zM6.94 122h6.94v11h-6.94z"
-        assert bands["phase-processing"].startswith("M6.94 ")
+        assert bands["failed"] == "M0 1220V1440H69V1220zM69 1220V1330H139V1220z"
+        assert bands["phase-processing"] == "M0 1200V1200H69V240H139V1200z"
 
     @pytest.mark.parametrize("many", [0, 1, 10_000])
     def test_however_long_it_is_it_has_few_elements(self, many):
         width = 86400.0 / max(many, 1)
         buckets = [bucket(i * width / 60, width=width) for i in range(many)]
-        assert elements(self.draw(*buckets)) < 60
+        assert elements(self.draw(*buckets)) < 60 + 2 * TITLES_MOST
 
     def test_what_lies_beside_the_axis_is_left_out(self):
         assert self.draw(bucket(-20)) == self.draw()

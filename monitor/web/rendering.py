@@ -101,6 +101,7 @@ def short(zone: str, now: datetime) -> Callable[[datetime], str]:
     place = ZoneInfo(zone)
     today = now.astimezone(place)
 
+    @functools.cache
     def told(at: datetime) -> str:
         local = at.astimezone(place)
         day = "" if local.date() == today.date() else f"{local:%a} {local.day} {local:%b} "

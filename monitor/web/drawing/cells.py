@@ -8,10 +8,11 @@ in part, a filled square with a cross fails, a ring says nothing.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 from monitor.model import CellKey, CellState, Outcome, Service
@@ -36,6 +37,14 @@ _WORDS = {
     Outcome.MAINTENANCE: "fails, in maintenance",
     Outcome.INVALID: "said nothing",
 }
+
+
+class Tally(NamedTuple):
+    """Of so many cells, how many fail and how many say nothing."""
+
+    cells: int
+    failing: int
+    silent: int
 
 
 class CellMark(NamedTuple):
@@ -142,27 +151,30 @@ def _parts(service: Service) -> dict[tuple[str, str], str]:
 
 
 def _line(key: LineKey, marks: Mapping[str, Sequence[CellState]]) -> Line:
-    states = [state for part in marks.values() for state in part]
-    failing = [s for s in states if s.outcome is Outcome.FAIL]
-    names = tuple(dict.fromkeys(s.key.target for s in failing))
+    tallies = {name: _tally(part) for name, part in marks.items()}
+    failing = (s for part in marks.values() for s in part if s.outcome is Outcome.FAIL)
+    names = dict.fromkeys(islice((s.key.target for s in failing), 10 * NAMED_MOST))
     return Line(
         *key,
-        marks=tuple(_mark(name, part) for name, part in marks.items()),
-        cells=len(states),
-        failing=len(failing),
-        silent=sum(_silent(s) for s in states),
-        named=names[:NAMED_MOST],
+        marks=tuple(_mark(name, part, tallies[name]) for name, part in marks.items()),
+        cells=sum(tally.cells for tally in tallies.values()),
+        failing=sum(tally.failing for tally in tallies.values()),
+        silent=sum(tally.silent for tally in tallies.values()),
+        named=tuple(names)[:NAMED_MOST],
     )
 
 
-def _mark(name: str, states: Sequence[CellState]) -> CellMark:
-    if len(states) == 1:
-        (state,) = states
-        return CellMark(_sign(states), f"{name} {_said(state)}")
-    failing = sum(s.outcome is Outcome.FAIL for s in states)
-    silent = sum(_silent(s) for s in states)
-    unheard = f", {silent} say nothing" if silent else ""
-    return CellMark(_sign(states), f"{name}: {failing} of {len(states)} fail{unheard}")
+def _tally(states: Sequence[CellState]) -> Tally:
+    outcomes = Counter([state.outcome for state in states])
+    failing = outcomes[Outcome.FAIL]
+    return Tally(len(states), failing, len(states) - failing - outcomes[Outcome.PASS])
+
+
+def _mark(name: str, states: Sequence[CellState], tally: Tally) -> CellMark:
+    if tally.cells == 1:
+        return CellMark(_sign(tally), f"{name} {_said(states[0])}")
+    unheard = f", {tally.silent} say nothing" if tally.silent else ""
+    return CellMark(_sign(tally), f"{name}: {tally.failing} of {tally.cells} fail{unheard}")
 
 
 def _said(state: CellState) -> str:
@@ -172,15 +184,9 @@ def _said(state: CellState) -> str:
     return f"{_WORDS[state.outcome]}{kind}"
 
 
-def _silent(state: CellState) -> bool:
-    return state.outcome not in (Outcome.PASS, Outcome.FAIL)
-
-
-def _sign(states: Sequence[CellState]) -> Sign:
-    failing = sum(s.outcome is Outcome.FAIL for s in states)
-    heard = sum(not _silent(s) for s in states)
-    if not heard:
+def _sign(tally: Tally) -> Sign:
+    if tally.silent == tally.cells:
         return Sign.SILENT
-    if not failing:
+    if not tally.failing:
         return Sign.WORKS
-    return Sign.FAILS if failing == heard else Sign.PART
+    return Sign.FAILS if tally.failing + tally.silent == tally.cells else Sign.PART

@@ -3,7 +3,8 @@
 Each bucket of time is a step: its phases lie on each other in the order in which a probe goes
 through them, each the mean over the PASSes of the bucket. A bucket without any is a gap. Below the
 line hangs the share of the votes that failed. A phase is one path, so that a picture has the same
-few elements however long it is; buckets carry titles only while they are few.
+few elements however long it is: each reaches from the line to its own top, the ones below it are
+painted over it. Where the pointer rests, a few buckets together say what they are.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 from markupsafe import Markup
 
@@ -22,20 +24,26 @@ from monitor.web.drawing.strip import Told
 
 PHASES = ("resolve", "connect", "tls", "processing", "transfer")
 """From the bottom of the stack to its top."""
-TITLED_MOST = 200
+TITLES_MOST = 48
 _UP, _DOWN = 120, 24
 """Pixels above the line for latency, and below it for failures."""
-_WIDE = 1000
+_FINE = 10
+"""Whole units of a path in a pixel of height."""
+_LINE = _UP * _FINE
+_WIDE = 10_000
 _NICE = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One bucket: where it begins and ends on the width, and the height of each phase's top."""
+    """One bucket: where it begins and ends, how high each phase reaches, which share failed.
 
-    begins: float
-    ends: float
-    tops: tuple[float, ...]
+    Places are in whole units of a path, which are quick to write.
+    """
+
+    begins: int
+    ends: int
+    tops: tuple[int, ...]
     failed: float
 
 
@@ -46,19 +54,19 @@ def latency(
     shown = [b for b in buckets if b.since < scale.until and _end(b) > scale.since]
     highest = nice(max((total_of(b.phases) for b in shown), default=0.0))
     steps = [_step(bucket, scale, highest) for bucket in shown]
+    bands = [
+        svg.tag("path", class_=f"phase-{PHASES[place]}", d=_band(steps, place))
+        for place in reversed(range(len(PHASES)))
+    ]
     plot = svg.tag(
         "svg",
-        *(
-            svg.tag("path", class_=f"phase-{name}", d=_band(steps, place))
-            for place, name in enumerate(PHASES)
-        ),
+        *bands,
         svg.tag("path", class_="failed", d=_failures(steps)),
-        viewBox=f"0 0 {_WIDE} {_UP + _DOWN}",
+        viewBox=f"0 0 {_WIDE} {(_UP + _DOWN) * _FINE}",
         preserveAspectRatio="none",
         width="100%",
         height=_UP + _DOWN,
     )
-    titles = _titles(shown, scale, told) if len(shown) <= TITLED_MOST else ()
     return svg.picture(
         title,
         described(shown),
@@ -66,7 +74,7 @@ def latency(
         *_levels(),
         plot,
         *_level_words(highest),
-        *titles,
+        *_titles(shown, scale, told),
         height=_UP + _DOWN + 20,
         kind="latency",
     )
@@ -111,38 +119,37 @@ def _end(bucket: Recalled) -> datetime:
 
 
 def _step(bucket: Recalled, scale: Scale, highest: float) -> Step:
-    tops, top = [], 0.0
-    for name in PHASES:
-        top += getattr(bucket.phases, name) or 0.0
-        tops.append(min(1.0, top / highest) if bucket.passed else 0.0)
+    begins, ends = (round(_WIDE * scale.share(at)) for at in (bucket.since, _end(bucket)))
     votes = bucket.passed + bucket.failed
     failed = bucket.failed / votes if votes else 0.0
-    return Step(scale.share(bucket.since), scale.share(_end(bucket)), tuple(tops), failed)
+    if not bucket.passed:
+        return Step(begins, ends, (_LINE,) * len(PHASES), failed)
+    tops = accumulate(getattr(bucket.phases, name) or 0.0 for name in PHASES)
+    places = tuple(max(0, round(_LINE - _LINE * top / highest)) for top in tops)
+    return Step(begins, ends, places, failed)
 
 
 def _band(steps: Sequence[Step], place: int) -> str:
-    """The path of one phase: a box a bucket, from the top of the phase below to its own."""
-    boxes = ((step, step.tops[place - 1] if place else 0.0, step.tops[place]) for step in steps)
-    return "".join(
-        _box(step, _UP - _UP * above, _UP - _UP * below)
-        for step, below, above in boxes
-        if above > below
-    )
+    """The outline of one phase and all below it: level over a bucket, on the line in a gap."""
+    drawn: list[str] = []
+    at = -1
+    for step in steps:
+        if step.begins != at:
+            drawn.append(f"V{_LINE}H{step.begins}" if drawn else f"M{step.begins} {_LINE}")
+        drawn.append(f"V{step.tops[place]}H{step.ends}")
+        at = step.ends
+    return "".join((*drawn, f"V{_LINE}z")) if drawn else ""
 
 
 def _failures(steps: Sequence[Step]) -> str:
+    """Boxes that hang from a little below the line, as deep as the share that failed."""
+    hang, deepest = _LINE + 2 * _FINE, (_DOWN - 2) * _FINE
     return "".join(
-        _box(step, _UP + 2, _UP + 2 + max(3.0, (_DOWN - 2) * step.failed))
+        f"M{step.begins} {hang}V{hang + round(max(3 * _FINE, deepest * step.failed))}"
+        f"H{step.ends}V{hang}z"
         for step in steps
         if step.failed
     )
-
-
-def _box(step: Step, top: float, bottom: float) -> str:
-    left, width = _WIDE * step.begins, _WIDE * max(0.001, step.ends - step.begins)
-    high = svg.number(bottom - top)
-    across = svg.number(width)
-    return f"M{svg.number(left)} {svg.number(top)}h{across}v{high}h-{across}z"
 
 
 def _levels() -> tuple[Markup, ...]:
@@ -159,16 +166,22 @@ def _level_words(highest: float) -> tuple[Markup, ...]:
     )
 
 
-def _titles(buckets: Sequence[Recalled], scale: Scale, told: Told) -> tuple[Markup, ...]:
-    return tuple(
-        svg.tag(
-            "rect",
-            svg.tag("title", f"{told(bucket.since)}: {described([bucket])}"),
-            class_="touch",
-            x=svg.percent(scale.share(bucket.since)),
-            width=svg.percent(scale.share(_end(bucket)) - scale.share(bucket.since)),
-            y="0",
-            height=_UP + _DOWN,
-        )
-        for bucket in buckets
+def _titles(buckets: Sequence[Recalled], scale: Scale, told: Told) -> list[Markup]:
+    """At most `TITLES_MOST` areas that say what the buckets in them are, of so many each."""
+    each = -(-len(buckets) // TITLES_MOST) or 1
+    several = (buckets[place : place + each] for place in range(0, len(buckets), each))
+    return [_title(some, scale, told) for some in several]
+
+
+def _title(some: Sequence[Recalled], scale: Scale, told: Told) -> Markup:
+    begins, ends = scale.share(some[0].since), scale.share(_end(some[-1]))
+    words = f"{told(some[0].since)} to {told(_end(some[-1]))}: {described(some)}"
+    return svg.tag(
+        "rect",
+        svg.tag("title", words),
+        class_="touch",
+        x=svg.percent(begins),
+        width=svg.percent(ends - begins),
+        y="0",
+        height=_UP + _DOWN,
     )

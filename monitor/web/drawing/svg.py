@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
 from markupsafe import Markup, escape
@@ -16,11 +17,13 @@ def tag(name: str, *children: str | Markup, **attributes: Value | None) -> Marku
     written to a hundredth.
     """
     said = "".join(
-        f' {each.rstrip("_").replace("_", "-")}="{_written(value)}"'
-        for each, value in attributes.items()
-        if value is not None
+        [
+            f' {_named(each)}="{_written(value)}"'
+            for each, value in attributes.items()
+            if value is not None
+        ]
     )
-    inner = "".join(escape(child) for child in children)
+    inner = "".join([escape(child) for child in children])
     return Markup(f"<{name}{said}>{inner}</{name}>" if inner else f"<{name}{said}/>")  # noqa: S704 - all of it is escaped
 
 
@@ -36,8 +39,7 @@ def percent(share: float) -> str:
 
 def number(value: float) -> str:
     """A number to a hundredth, without what says nothing."""
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
+    return f"{round(value, 2):g}" if -1000 < value < 1000 else f"{value:.0f}"
 
 
 def picture(title: str, description: str, *children: Markup, height: float, kind: str) -> Markup:
@@ -58,5 +60,10 @@ def picture(title: str, description: str, *children: Markup, height: float, kind
     )
 
 
-def _written(value: Value) -> Markup:
-    return escape(value if isinstance(value, str) else number(value))
+@functools.cache
+def _named(attribute: str) -> str:
+    return attribute.rstrip("_").replace("_", "-")
+
+
+def _written(value: Value) -> str:
+    return escape(value) if isinstance(value, str) else number(value)
