@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 CONFIG ?= checks.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench dashboards prove-dashboards lock format clean
+.PHONY: help demo run test check bench dashboards prove-dashboards screenshots lock format clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -43,6 +43,9 @@ dashboards: $(VENV)/.dev ## Write the dashboards and what else is made from metr
 
 prove-dashboards: $(VENV)/.dev ## Ask the real Prometheus what every panel asks, through a real outage
 	$(BIN)/python -m grafana.prove
+
+screenshots: $(VENV)/.dev ## Draw docs/pictures: the pages through an outage (needs Chromium)
+	$(BIN)/python docs/draw_pages.py
 
 format: $(VENV)/.dev ## Rewrite the code in the project's format
 	$(BIN)/ruff format .

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from tests import databases
+from tests import browser, databases
 from tests.crash import shim as shims
 
 _PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
@@ -21,7 +21,8 @@ def pytest_report_header(config):
     on = ", ".join(databases.available())
     missing = "" if databases.postgresql_programs() else " (no PostgreSQL server is installed here)"
     compiler = "" if shutil.which("cc") else "; no C compiler: the crash harness does not run"
-    return f"databases: {on}{missing}{compiler}"
+    pages = "" if browser.chromium() else f"; no Chromium to look at pages with: {browser.REMEDY}"
+    return f"databases: {on}{missing}{compiler}{pages}"
 
 
 @pytest.fixture(scope="session")
@@ -67,12 +68,14 @@ def memory():
 
 
 def pytest_collection_modifyitems(config, items):
-    """What needs a PostgreSQL server, or a C compiler, is not selected where there is none."""
+    """What needs a PostgreSQL server, a C compiler or Chromium is left out where there is none."""
     lacking = set()
     if not databases.postgresql_programs():
         lacking.add("postgresql_url")
     if not shutil.which("cc"):
         lacking.add("shim")
+    if not browser.chromium():
+        lacking.add("chromium")
     away = [item for item in items if lacking & set(getattr(item, "fixturenames", ()))]
     config.hook.pytest_deselected(items=away)
     items[:] = [item for item in items if item not in away]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
+from math import fsum
 
 from monitor.clock import Clock
 from monitor.model import Outcome, Phases
@@ -43,7 +43,7 @@ def passed(cell=CELL, at=T0, took=0.25, **phases):
 
 
 class Oracle:
-    """Remembers every result, and adds them up one by one, in exact fractions."""
+    """Remembers every result, and adds them up one by one."""
 
     def __init__(self):
         self.told = []
@@ -66,15 +66,14 @@ def _point(since, width, results):
     for one in results:
         tally[COUNTS[one.outcome]] += 1
     good = [one for one in results if one.outcome is Outcome.PASS]
-    times = (Fraction(one.observed_mono) - Fraction(one.sent_mono) for one in good)
-    slowest = max(times, default=None)
+    slowest = max((one.observed_mono - one.sent_mono for one in good), default=None)
     means = {name: _mean([getattr(one.phases, name) for one in good]) for name in PHASES}
     return since, width.total_seconds(), tally, means, slowest
 
 
 def _mean(seconds):
-    reached = [Fraction(each) for each in seconds if each is not None]
-    return sum(reached) / len(reached) if reached else None
+    reached = [each for each in seconds if each is not None]
+    return fsum(reached) / len(reached) if reached else None
 
 
 def same(found, expected):
@@ -91,7 +90,7 @@ def same(found, expected):
 def _close(found, expected):
     if found is None or expected is None:
         return found is expected
-    return abs(Fraction(found) - expected) <= Fraction(1, 1_000_000)
+    return abs(found - expected) <= 1e-6
 
 
 def floor(at, width):

@@ -119,6 +119,13 @@ def test_every_relative_link_leads_somewhere(page):
     assert [link for link in relative if not (page.parent / link).exists()] == []
 
 
+def test_pictures_are_small_and_shown_somewhere():
+    pictures = sorted((ROOT / "docs" / "pictures").iterdir())
+    shown = "".join(page.read_text() for page in PAGES)
+    assert [each.name for each in pictures if each.stat().st_size > 200_000] == []
+    assert [each.name for each in pictures if f"pictures/{each.name}" not in shown] == []
+
+
 @pytest.mark.parametrize("page", [*PAGES, *SHIPPED], ids=page_name)
 def test_no_page_names_another_host_than_an_example(page):
     hosts = re.findall(r"https?://(?:[^/\s@]*@)?([\w.{}-]+)", page.read_text())

@@ -118,11 +118,11 @@ class Made:
 
 
 @asynccontextmanager
-async def made_on(url, watch=None, *, windows=(), calendar=ALWAYS_CLOSED, **more):
+async def made_on(url, watch=None, *, of=None, windows=(), calendar=ALWAYS_CLOSED, **more):
     watch = watch or Watch()
-    watched = replace(estate(), windows=windows)
+    watched = replace(of or estate(), windows=windows)
     store = await open_store(url, clock=watch.clock, holder="test")
-    await store.prove([(cell.key, cell.target.fingerprint) for cell in estate().cells()])
+    await store.prove([(cell.key, cell.target.fingerprint) for cell in watched.cells()])
 
     def make(worked):
         return Mind(

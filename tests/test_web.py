@@ -1,8 +1,10 @@
 """What the web answers, over the application itself and a real store."""
 
 import re
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -14,11 +16,13 @@ from monitor.incident import acknowledge
 from monitor.metrics import Metrics
 from monitor.model import (
     Action,
+    CellState,
     Change,
     Channel,
     CheckState,
     EventKind,
     Evidence,
+    FailureKind,
     Handover,
     Impact,
     IncidentState,
@@ -27,16 +31,17 @@ from monitor.model import (
     Need,
     Notice,
     Outcome,
+    Priority,
     Role,
     WindowState,
 )
 from monitor.net.secret import Secret
 from monitor.policy import PolicySettings
 from monitor.store import StoreError, open_store
-from monitor.web import create_app
+from monitor.web import create_app, incident_page, overview, rendering, service_page
 from monitor.web.answers import PROTECTION
 from monitor.web.figures import stored_figures
-from monitor.web.pages import both_times, interval_words
+from monitor.web.rendering import both_times, interval_words
 from tests.hours_fixtures import SUPPORT
 from tests.web_fixtures import (
     CERTIFICATE,
@@ -68,6 +73,7 @@ class FakeEngine:
         self.store = store
         self.states = (service_state("crm"), service_state("sites"))
         self.places = (vantage_state("london"),)
+        self.cells = tuple(CellState(cell.key, Outcome.PASS) for cell in ESTATE.cells())
         self.reasons = ()
         self.stuck = None
 
@@ -76,6 +82,9 @@ class FakeEngine:
 
     def vantages(self):
         return self.places
+
+    def cell_states(self, service):
+        return tuple(state for state in self.cells if state.key.service == service)
 
     def not_ready(self):
         return self.reasons
@@ -442,7 +451,7 @@ async def test_the_overview_shows_services_incidents_timeline_and_vantages(web, 
     )
     engine.places = (vantage_state("leeds", healthy=False, reason="control-1 fails"),)
     page = (await web.get("/")).text
-    assert "<h1>1 down for everyone</h1>" in page
+    assert "<h1>Down for everyone: Prospect 365 CRM</h1>" in page
     assert "Prospect 365 CRM" in page
     assert "after 2026-11-23 08:59:52 UTC (08:59:52 GMT in London)" in page
     assert "Two rounds failed." in page
@@ -530,7 +539,7 @@ async def test_linked_incidents_name_each_other_on_their_pages_and_in_the_api(we
     assert (told["linked"], told["paged_with"]) == ([first.id], first.id)
 
 
-@pytest.mark.parametrize("path", ["/", "/incidents/1"])
+@pytest.mark.parametrize("path", ["/", "/incidents/1", "/services/crm"])
 async def test_markup_from_elsewhere_is_only_ever_shown_escaped(web, engine, store, path):
     await keep(store, 1, title=SCRIPT, scope=SCRIPT, known_by=SCRIPT, acknowledged_by=SCRIPT)
     hostile = CheckState("sign-in", Need.BLOCKING, "declared", Impact.ALL, (SCRIPT,))
@@ -549,7 +558,7 @@ async def test_an_evidence_body_is_escaped(web, store):
     assert "<h1>Oops" not in page
 
 
-@pytest.mark.parametrize("path", ["/", "/incidents/1"])
+@pytest.mark.parametrize("path", ["/", "/incidents/1", "/services/crm?span=90d"])
 async def test_a_page_has_no_inline_style_or_script_and_loads_nothing_from_elsewhere(
     web, store, path
 ):
@@ -576,6 +585,110 @@ async def test_the_style_sheet_serves_light_and_dark(web):
     answer = await web.get("/static/monitor.css")
     assert answer.headers["content-type"].startswith("text/css")
     assert "prefers-color-scheme: dark" in answer.text
+
+
+async def test_the_overview_says_whether_support_is_there_and_how_the_day_went(web, store):
+    await store.watch(["crm", "sites"], NINE - timedelta(days=2))
+    page = (await web.get("/")).text
+    assert "Support is open for 8 h, until 17:00:00." in page
+    assert page.count("in the last 24 hours. Working for 1 d.") == 2
+    assert page.count("<strong>100 %</strong>") == 2
+    assert '<a href="/services/crm">Prospect 365 CRM</a>' in page
+
+
+async def test_the_overview_says_which_answers_are_late_and_critical_ones_come_first(web, store):
+    await keep(store, 1, respond_by=NINE - timedelta(minutes=5))
+    await keep(store, 2, subject="v1:sites:all", priority=Priority.STANDARD, title="Sites fail")
+    page = (await web.get("/")).text
+    assert "<strong>LATE by 5 min</strong>" in page
+    assert "<strong>1 answer is late</strong>" in page
+    assert " - 1 late - Uptime monitor</title>" in page
+    assert page.index("incident-1") < page.index("incident-2")
+
+
+async def test_the_page_of_a_service_has_what_was_and_what_is(web, engine, store):
+    await store.watch(["crm"], NINE - timedelta(days=2))
+    cell = ESTATE.cells()[0]
+    seen = [result(cell, id=f"r{m}", at=NINE - timedelta(minutes=m)) for m in range(1, 60)]
+    await store.record(seen)
+    fails = CellState(cell.key, Outcome.FAIL, FailureKind.STATUS)
+    engine.cells = (fails, *engine.cells[1:])
+    await keep(store, 1, reported_at=NINE - timedelta(hours=1))
+    page = (await web.get("/services/crm")).text
+    assert "<h1>Prospect 365 CRM: working</h1>" in page
+    assert "1 of 4 cells fail. A mark is one cell." in page
+    assert 'aria-label="acme fails (status)"' in page
+    assert "0 of 59 probes failed." in page
+    assert '<a href="/incidents/1">#1 ' in page
+    assert '<a href="https://runbooks.example/sign-in" rel="noreferrer">' in page
+    assert 'aria-current="page">24 hours</a>' in page
+    assert 'href="?span=24h&amp;refresh=off"' in page
+
+
+@pytest.mark.parametrize("span", ["24h", "7d", "90d"])
+async def test_the_page_of_a_service_keeps_its_span(web, span):
+    page = (await web.get(f"/services/crm?span={span}&refresh=off")).text
+    assert f'href="?span={span}&amp;refresh=on"' in page
+    assert "http-equiv" not in page
+
+
+async def test_a_span_that_is_none_is_refused_by_name(web):
+    answer = await web.get("/services/crm?span=1y")
+    assert answer.status_code == 422
+    assert "query.span" in error_of(answer)["message"]
+
+
+async def test_what_is_not_there_is_a_page_for_a_browser_and_json_for_a_program(web):
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for path in ("/services/nope", "/incidents/9", f"/services/{quote(SCRIPT, safe='')}"):
+        page = await web.get(path, headers=browser)
+        assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "<h1>There is no such page</h1>" in page.text
+        assert "<script" not in page.text
+        assert error_of(await web.get(path))["message"]
+    assert error_of(await web.get("/api/v1/incidents/9", headers=browser))["code"]
+
+
+async def test_a_page_that_needs_the_store_says_that_it_cannot_be_read(engine):
+    async with client_of(engine, BrokenStore()) as web:
+        answer = await web.get("/services/crm", headers={"Accept": "text/html"})
+    assert answer.status_code == 503
+    assert "The store cannot be read now" in answer.text
+    assert "/secret/place" not in answer.text
+
+
+async def test_the_page_of_an_incident_of_what_is_watched_no_more_has_no_pictures(web, store):
+    await keep(store, 1, service="gone")
+    answer = await web.get("/incidents/1")
+    assert answer.status_code == 200
+    assert "Around it" not in answer.text
+
+
+async def test_an_incident_of_a_clock_that_was_set_back_is_still_shown(web, store):
+    later = NINE + timedelta(days=2000)
+    began = Interval(later - timedelta(seconds=8), later)
+    await keep(store, 1, began=began, detected_at=later, reported_at=later)
+    assert (await web.get("/incidents/1")).status_code == 200
+
+
+async def test_pages_are_drawn_beside_the_event_loop(engine, store):
+    """With 10,000 cells drawing takes a while, in which the loop must turn."""
+    threads = set()
+    async with client_of(engine, store) as web:
+        drawn = rendering.page
+
+        def seen(name, **values):
+            threads.add(threading.current_thread())
+            return drawn(name, **values)
+
+        with pytest.MonkeyPatch.context() as patch:
+            for module in (overview, service_page, incident_page):
+                patch.setattr(module, "page", seen)
+            await keep(store, 1)
+            for path in ("/", "/services/crm", "/incidents/1"):
+                assert (await web.get(path)).status_code == 200
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 # --------------------------------------------------------------------------- always

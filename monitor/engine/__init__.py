@@ -39,7 +39,7 @@ from monitor.engine.recorder import Recorder
 from monitor.engine.reference import new_reference
 from monitor.engine.repetitions import Repetitions
 from monitor.engine.stall import StallWatch
-from monitor.engine.view import service_states, vantage_states
+from monitor.engine.view import cell_states, service_states, vantage_states
 from monitor.engine.writing import Writing
 from monitor.judge import Mind
 from monitor.maintenance import WindowWatch, excused
@@ -49,6 +49,7 @@ from monitor.model import (
     Account,
     Cell,
     CellKey,
+    CellState,
     Change,
     EventKind,
     Evidence,
@@ -112,6 +113,9 @@ class Engine:
         self._wake_delivery = committed
         self.cells = {cell.key: cell for cell in mind.estate.cells()}
         watched_until = watched_until or clock.wall()
+        self._keys_of: dict[str, list[CellKey]] = {}
+        for key in self.cells:
+            self._keys_of.setdefault(key.service, []).append(key)
         self._windows = WindowWatch(mind.estate, watched_until)
         self._seen: dict[CellKey, float] = {}
         self._soon_due = [k for k, c in self.cells.items() if c.check.interval <= _SOON]
@@ -338,6 +342,10 @@ class Engine:
     def services(self) -> tuple[ServiceState, ...]:
         """Every service as it looks now, in the order of the configuration."""
         return service_states(self._mind, self._clock.wall())
+
+    def cell_states(self, service: str) -> tuple[CellState, ...]:
+        """Every cell of a service by its last probe, in the order of the configuration."""
+        return cell_states(self._mind, self._keys_of.get(service, ()))
 
     def vantages(self) -> tuple[VantageState, ...]:
         """Every vantage as it looks now."""

@@ -69,7 +69,13 @@ from monitor.model.seen import (
     Result,
     Step,
 )
-from monitor.model.shown import CheckState, ServiceState, VantageState, WindowState
+from monitor.model.shown import (
+    CellState,
+    CheckState,
+    ServiceState,
+    VantageState,
+    WindowState,
+)
 from monitor.model.watched import (
     CONTROL,
     MONITOR,
@@ -105,6 +111,7 @@ __all__ = [
     "Beat",
     "Cell",
     "CellKey",
+    "CellState",
     "Certificate",
     "Change",
     "Channel",

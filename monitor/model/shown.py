@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from monitor.model.concluded import Impact, Interval, Stage
-from monitor.model.watched import Audience, Need
+from monitor.model.seen import FailureKind, Outcome
+from monitor.model.watched import Audience, CellKey, Need
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +56,11 @@ class VantageState:
     network: str
     healthy: bool
     reason: str
+
+
+class CellState(NamedTuple):
+    """What the last probe of a cell said; `outcome` is None while it has not been probed."""
+
+    key: CellKey
+    outcome: Outcome | None
+    failure: FailureKind | None = None

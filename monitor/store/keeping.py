@@ -31,6 +31,7 @@ from monitor.store.sums import (
     DAYS,
     HOURS,
     MINUTES,
+    TENS,
     Level,
     Sum,
     empty,
@@ -47,6 +48,7 @@ from monitor.store.writes import insert_all, put_all
 
 KEPT = {
     MINUTES: timedelta(days=7),
+    TENS: timedelta(days=7),
     HOURS: timedelta(days=90),
     DAYS: timedelta(days=400),
 }
@@ -55,7 +57,7 @@ KEPT = {
 _FORGOTTEN_AFTER = timedelta(days=420)
 """When a subject that has seen nothing has no sums any more."""
 
-_BLOCK_OVERHEAD = 24
+BLOCK_OVERHEAD = 24
 _RESULT_OVERHEAD = 70
 """Bytes that a block, and a result with its indexes, take beside what is written in them."""
 
@@ -115,7 +117,7 @@ def _merge(connection: Connection, sums: Mapping[int, Sequence[tuple[int, Sum]]]
             put(columns, span, total)
         body = pack(columns)
         rows.append({"key": key, "body": body})
-        grown += len(body) - len(before) if before is not None else len(body) + _BLOCK_OVERHEAD
+        grown += len(body) - len(before) if before is not None else len(body) + BLOCK_OVERHEAD
         if before is None and level is HOURS:
             begun.append({"subject": subject, "last": block})
     put_all(connection, SUMS, rows, key="key")
@@ -277,4 +279,4 @@ def _delete_blocks(connection: Connection, rows: Sequence[Row[Any]]) -> None:
         return
     keyed = SUMS.c.key.in_(bindparam("keys", expanding=True, literal_execute=True))
     connection.execute(delete(SUMS).where(keyed), {"keys": [row.key for row in rows]})
-    _grow(connection, sum_bytes=-sum(len(row.body) + _BLOCK_OVERHEAD for row in rows))
+    _grow(connection, sum_bytes=-sum(len(row.body) + BLOCK_OVERHEAD for row in rows))

@@ -21,7 +21,7 @@ from monitor.model import CellKey, Outcome, Recalled
 from monitor.store.sums import (
     DAYS,
     HOURS,
-    MINUTES,
+    PHASES,
     Level,
     Points,
     Times,
@@ -105,7 +105,8 @@ def summed(connection: Connection) -> list[int]:
 def times_of(body: str) -> Times:
     """How long a PASS took, of the body of its row."""
     told = from_json(body)
-    return times(told["sent_mono"], told["observed_mono"], told["phases"])
+    phases = told["phases"]
+    return times(told["sent_mono"], told["observed_mono"], [phases.get(name) for name in PHASES])
 
 
 def blocks(connection: Connection, keys: Collection[int]) -> Iterator[tuple[int, bytes]]:
@@ -158,7 +159,7 @@ def _parts(asked: Window, minutes_from: int) -> list[tuple[Level, Window]]:
     if asked.level is HOURS:
         return [(HOURS, asked), (DAYS, asked)]
     older = asked.part(asked.since, minutes_from)
-    return [(MINUTES, asked.part(minutes_from, asked.until)), (HOURS, older), (DAYS, older)]
+    return [(asked.level, asked.part(minutes_from, asked.until)), (HOURS, older), (DAYS, older)]
 
 
 def _keys(level: Level, part: Window, subjects: Iterable[int]) -> list[int]:

@@ -28,7 +28,7 @@ from monitor.model import Outcome
 from monitor.store import keeping, recall
 from monitor.store.recall import Standing
 from monitor.store.summing import READ, Summing
-from monitor.store.sums import DAYS, MINUTES
+from monitor.store.sums import DAYS, MINUTES, TENS
 
 SLICE = 0.05
 """Seconds that a transaction of this job may take."""
@@ -125,7 +125,7 @@ class Remembering:
 
         Hours that are old become days first. Incidents and their evidence are never touched.
         """
-        await self._measure()
+        await self.measure()
         summed = min(await self._read(recall.summed))
         for outcome in Outcome:
             before = now - (keep.passes if outcome is Outcome.PASS else keep.others)
@@ -134,14 +134,15 @@ class Remembering:
             )
         await self._make_room(keep.max_bytes, summed)
         await self._write(keeping.minutes_end, now)
-        await self._each_slice("drop", partial(keeping.drop, level=MINUTES, now=now))
         await self._each_slice("age", partial(keeping.age, now=now))
-        await self._each_slice("drop", partial(keeping.drop, level=DAYS, now=now))
+        for level in (MINUTES, TENS, DAYS):
+            await self._each_slice("drop", partial(keeping.drop, level=level, now=now))
         if await self._write(keeping.forget_subjects, now, _MOST):
             self._summing = None
         return await self._read(recall.standing)
 
-    async def _measure(self) -> None:
+    async def measure(self) -> None:
+        """Put on record what the results take that were recorded since."""
         while True:
             after, until, size = await self._read(keeping.measure, _MEASURED)
             if until == after:

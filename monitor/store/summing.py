@@ -20,12 +20,23 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from monitor.model import CellKey
 from monitor.store import recall
 from monitor.store.recall import FRESH, SHARDS, check_of, shard_of, times_of
-from monitor.store.sums import HOURS, MINUTES, Sum, count, count_pass, merge, nothing
+from monitor.store.sums import (
+    HOURS,
+    MINUTES,
+    TENS,
+    Level,
+    Sum,
+    Times,
+    count,
+    count_pass,
+    merge,
+    nothing,
+)
 from monitor.store.tables import REMEMBERED, RESULT
 
 CHECKS_EVERY = 60.0
@@ -35,7 +46,7 @@ CELLS_EVERY = 1200.0
 READ = 2000
 """Results read at a time: about 20 ms."""
 
-_MANY = 16
+_MANY = 48
 """Results for each sum of a check after which those are noted sooner."""
 
 _MOST = 60_000
@@ -72,7 +83,7 @@ class Summing:
     """
 
     def __init__(self) -> None:
-        self._routes: dict[CellKey, _Route] = {}
+        self._routes: dict[tuple[str, ...], _Route] = {}
         self._subjects: dict[CellKey, int] = {}
         self._pending: dict[int, Pending] = defaultdict(dict)
         self._summed: list[int] = []
@@ -92,28 +103,29 @@ class Summing:
         self.read_until = min(self._summed)
 
     def read(self, connection: Connection, limit: int = READ) -> tuple[int, list[CellKey]]:
-        """Count up to `limit` results more: how many, and which subjects must be known first.
-
-        Where there are such, nothing is counted.
-        """
+        """Count up to `limit` results more: how many, and which subjects must be known to go on."""
         later = select(*FRESH).where(RESULT.c.seq > self.read_until).order_by(RESULT.c.seq)
-        rows = connection.execute(later.limit(limit)).all()
-        if unknown := self._unknown(rows):
-            return 0, unknown
-        for row in rows:
-            self._count(row)
+        rows = [tuple(row) for row in connection.execute(later.limit(limit))]
+        for place, row in enumerate(rows):
+            route = self._routes.get(row[1:5])
+            if route is None:
+                if unknown := self._unknown(rows[place:]):
+                    return place, unknown
+                route = self._routes[row[1:5]]
+            self._count(route, row)
         return len(rows), []
 
-    def _unknown(self, rows: Sequence[Row[Any]]) -> list[CellKey]:
+    def _unknown(self, rows: Sequence[tuple[Any, ...]]) -> list[CellKey]:
+        """The subjects of results that have no number; the others have their routes then."""
         unknown: dict[CellKey, None] = {}
-        names = {CellKey(row.service, row.check, row.target, row.vantage) for row in rows}
-        for cell in names - self._routes.keys():
+        for name in dict.fromkeys(row[1:5] for row in rows if row[1:5] not in self._routes):
+            cell = CellKey(*name)
             wanted = (cell, check_of(cell))
             if missing := [one for one in wanted if one not in self._subjects]:
                 unknown |= dict.fromkeys(missing)
                 continue
             cell_id, check_id = (self._subjects[one] for one in wanted)
-            self._routes[cell] = _Route(
+            self._routes[name] = _Route(
                 cell_id,
                 shard_of(cell_id, is_check=False),
                 check_id,
@@ -126,25 +138,13 @@ class Summing:
         rows = connection.execute(select(REMEMBERED))
         self._subjects = {CellKey(r.service, r.check, r.target, r.vantage): r.id for r in rows}
 
-    def _count(self, row: Row[Any]) -> None:
-        seq, service, check, target, vantage, outcome, observed_at, body = tuple(row)
-        route = self._routes[CellKey(service, check, target, vantage)]
-        second = observed_at // 1_000_000
+    def _count(self, route: _Route, row: tuple[Any, ...]) -> None:
+        seq, outcome, second, body = row[0], row[5], row[6] // 1_000_000, row[7]
         tell = None if body is None else times_of(body)
-        for shard, place in (
-            (route.cells, (route.cell, second // HOURS.width)),
-            (route.checks, (route.check, second // MINUTES.width)),
-        ):
-            if seq <= self._summed[shard]:
-                continue
-            pending = self._pending[shard]
-            total = pending.get(place)
-            if total is None:
-                total = pending[place] = nothing()
-            if tell is None:
-                count(total, outcome)
-            else:
-                count_pass(total, *tell)
+        if seq > self._summed[route.cells]:
+            _add(self._pending[route.cells], (route.cell, second // HOURS.width), outcome, tell)
+        if seq > self._summed[route.checks]:
+            _add(self._pending[route.checks], (route.check, second // MINUTES.width), outcome, tell)
         self._came += 1
         self.read_until = seq
 
@@ -196,16 +196,30 @@ class Summing:
             self._came = 0
 
 
-def _blocks(pending: Pending, *, is_check: bool) -> Iterator[tuple[int, int, Sum]]:
-    """The sums of a shard by block and span: those of a check by minute and by hour."""
-    if not is_check:
-        hours = pending
+def _add(pending: Pending, place: tuple[int, int], outcome: str, tell: Times | None) -> None:
+    total = pending.get(place)
+    if total is None:
+        total = pending[place] = nothing()
+    if tell is None:
+        count(total, outcome)
     else:
-        hours = {}
+        count_pass(total, *tell)
+
+
+def _blocks(pending: Pending, *, is_check: bool) -> Iterator[tuple[int, int, Sum]]:
+    """The sums of a shard by block and span; those of a check at each of its levels."""
+    if not is_check:
+        yield from _at(HOURS, pending)
+        return
+    for level in (MINUTES, TENS, HOURS):
+        wider: Pending = {}
         for (subject, minute), total in pending.items():
-            block, span = divmod(minute, MINUTES.spans)
-            yield MINUTES.key(block, subject), span, total
-            merge(hours.setdefault((subject, block), nothing()), total)
-    for (subject, hour), total in hours.items():
-        block, span = divmod(hour, HOURS.spans)
-        yield HOURS.key(block, subject), span, total
+            place = (subject, minute * MINUTES.width // level.width)
+            merge(wider.setdefault(place, nothing()), total)
+        yield from _at(level, wider)
+
+
+def _at(level: Level, pending: Pending) -> Iterator[tuple[int, int, Sum]]:
+    for (subject, number), total in pending.items():
+        block, span = divmod(number, level.spans)
+        yield level.key(block, subject), span, total

@@ -5,12 +5,12 @@ Theory of operation
   microseconds, and for each phase of the PASSes the microseconds spent in it and how many reached
   it. Sums merge by addition (the longest by maximum), in any order and exactly: no mean is ever
   kept, so none is ever averaged.
-- A *span* is a minute, an hour or a day of UTC, numbered from 1970. `Level` says which.
-- A *block* is the sums of one subject over the spans of an hour of minutes, a day of hours or ten
-  days, column by column: the same number of all spans stands together. A column is written in as
-  few bytes as its largest number needs, one that is zero throughout in none, and a phase that
-  every PASS reached says so. So a block of a quiet day is a fifth of what as many rows would be,
-  and a stretch of it is summed at the speed of `sum`.
+- A *span* is a minute, ten minutes, an hour or a day of UTC, numbered from 1970: its `Level`.
+- A *block* is the sums of one subject over an hour of minutes, half a day of ten minutes, a day of
+  hours or ten days, column by column: the same number of all spans stands together. A column is
+  written in as few bytes as its largest number needs, one that is zero throughout in none, and a
+  phase that every PASS reached says so. So a block of a quiet day takes a quarter of what as many
+  rows would, and a stretch of it is summed at the speed of `sum`.
 - A block's key is one integer: level, number of the block, subject. Blocks of one time stand
   together, which is where they are written and where they are deleted.
 """
@@ -74,7 +74,8 @@ class Level(NamedTuple):
 MINUTES = Level(1, 60, 60)
 HOURS = Level(2, 3600, 24)
 DAYS = Level(3, 86400, 10)
-LEVELS = {level.number: level for level in (MINUTES, HOURS, DAYS)}
+TENS = Level(4, 600, 72)
+LEVELS = {level.number: level for level in (MINUTES, HOURS, DAYS, TENS)}
 
 
 def placed(key: int) -> tuple[Level, int, int]:
@@ -101,13 +102,9 @@ def count_pass(total: Sum, took: int, spent: Iterable[tuple[int, int]]) -> None:
         total[REACHED + phase] += 1
 
 
-def times(sent: float, observed: float, phases: dict[str, float | None]) -> Times:
+def times(sent: float, observed: float, phases: Sequence[float | None]) -> Times:
     """What `count_pass` wants of a PASS: how long it took in all, and in each phase it reached."""
-    spent = [
-        (number, round(seconds * _MICROSECONDS))
-        for number, name in enumerate(PHASES)
-        if (seconds := phases.get(name)) is not None
-    ]
+    spent = [(n, round(each * _MICROSECONDS)) for n, each in enumerate(phases) if each is not None]
     return max(0, round((observed - sent) * _MICROSECONDS)), spent
 
 
@@ -129,11 +126,10 @@ def is_nothing(total: Sum) -> bool:
 
 def recalled(since: int, width: float, total: Sum) -> Recalled:
     """The noun of a sum over `width` seconds from unix second `since`."""
-    means = {
-        name: total[SPENT + number] / total[REACHED + number] / _MICROSECONDS
-        for number, name in enumerate(PHASES)
-        if total[REACHED + number]
-    }
+    means = [
+        spent / reached / _MICROSECONDS if reached else None
+        for spent, reached in zip(total[SPENT:REACHED], total[REACHED:], strict=True)
+    ]
     passed, failed, blocked, maintenance, invalid = total[:SLOWEST]
     return Recalled(
         datetime.fromtimestamp(since, UTC),
@@ -143,7 +139,7 @@ def recalled(since: int, width: float, total: Sum) -> Recalled:
         blocked=blocked,
         maintenance=maintenance,
         invalid=invalid,
-        phases=Phases(**means),
+        phases=Phases(*means),
         slowest=total[SLOWEST] / _MICROSECONDS if total[PASSED] else None,
     )
 
@@ -196,7 +192,13 @@ def unpack(level: Level, body: bytes) -> Columns:
 
 def sums_of(level: Level, body: bytes) -> list[tuple[int, Sum]]:
     """The sums of a packed block by span within it; spans without results are left out."""
-    spans = zip(*unpack(level, body), strict=True)
+    told, all_passed = _told(level, body)
+    columns: list[tuple[int, ...]] = [(0,) * level.spans] * WIDTH
+    for field, numbers in told:
+        columns[field] = numbers
+    for field in all_passed:
+        columns[field] = columns[PASSED]
+    spans = zip(*columns, strict=True)
     return [(n, list(total)) for n, total in enumerate(spans) if any(total[:SLOWEST])]
 
 
@@ -247,8 +249,8 @@ class Window:
 
     @property
     def level(self) -> Level:
-        """The level whose spans it is made of."""
-        return HOURS if self.width >= HOURS.width else MINUTES
+        """The level whose spans it is made of, where that is kept."""
+        return _level(self.width)
 
 
 Points = dict[tuple[int, int], Sum]
@@ -256,17 +258,24 @@ Points = dict[tuple[int, int], Sum]
 
 
 def window(since: datetime, until: datetime, width: float) -> Window:
-    """The window of whole minutes, or of whole hours for a width of an hour and more.
+    """The window of whole spans of the widest level that points of this width are made of.
 
-    ValueError when the width is no multiple of 60, or the stretch is not one of a few years.
+    Those are hours for an hour and more, and ten minutes for a multiple of them. ValueError when
+    the width is no multiple of 60, or the stretch is longer than LONGEST.
     """
     if width < MINUTES.width or width % MINUTES.width:
         raise ValueError(f"the width is {width:g} s: give a multiple of 60")
-    grain = HOURS.width if width >= HOURS.width else MINUTES.width
+    grain = _level(int(width)).width
     begin, end = int(since.timestamp()) // grain * grain, -(-int(until.timestamp()) // 60) * 60
     if not 0 <= begin <= end <= begin + LONGEST:
         raise ValueError(f"{since} to {until} is no stretch of at most {LONGEST // 86400} days")
     return Window(begin, end, int(width), begin)
+
+
+def _level(width: int) -> Level:
+    if width >= HOURS.width:
+        return HOURS
+    return MINUTES if width % TENS.width else TENS
 
 
 LONGEST = 1500 * 86400
@@ -281,24 +290,41 @@ def gather(points: Points, asked: Window, key: int, body: bytes) -> None:
     """
     level, block, _ = placed(key)
     start = block * level.seconds
-    told, all_passed = _told(level, body)
-    span = max(0, -(-(asked.since - start) // level.width))
+    first = max(0, -(-(asked.since - start) // level.width))
     end = min(level.spans, -(-(asked.until - start) // level.width))
-    while span < end:
-        begin = start + span * level.width
-        point = asked.point(begin) if level.width <= asked.width else (begin, level.width)
+    if level.width >= asked.width:
+        for span, total in sums_of(level, body):
+            if first <= span < end:
+                begin = start + span * level.width
+                _add(points, (begin, level.width), total)
+        return
+    told, all_passed = _told(level, body)
+    while first < end:
+        point = asked.point(start + first * level.width)
         after = min(end, -(-(sum(point) - start) // level.width))
-        total = points.setdefault(point, nothing())
-        for field, numbers in told:
-            if field == SLOWEST:
-                total[SLOWEST] = max(total[SLOWEST], *numbers[span:after])
-            else:
-                total[field] += sum(numbers[span:after])
-        if all_passed:
-            passed = sum(told[0][1][span:after])
-            for field in all_passed:
-                total[field] += passed
-        span = after
+        _add(points, point, _stretch(told, all_passed, first, after))
+        first = after
+
+
+def _stretch(
+    told: Sequence[tuple[int, tuple[int, ...]]], all_passed: Iterable[int], first: int, after: int
+) -> Sum:
+    """The sum of the spans of a block from `first` until `after`."""
+    total = nothing()
+    for field, numbers in told:
+        part = numbers[first:after]
+        total[field] = max(part) if field == SLOWEST else sum(part)
+    for field in all_passed:
+        total[field] = total[PASSED]
+    return total
+
+
+def _add(points: Points, point: tuple[int, int], total: Sum) -> None:
+    known = points.get(point)
+    if known is None:
+        points[point] = total
+    else:
+        merge(known, total)
 
 
 def listed(points: Points) -> list[Recalled]:

@@ -1,7 +1,9 @@
 """The monitor on the web: figures for Prometheus, an API for programs, pages for people.
 
 `api.py` answers programs, in the shapes of `schemas.py`; `figures.py` gets a month's figures out of
-the store, `explain.py` says why a decision is what it is; `pages.py` draws what people read;
+the store, `explain.py` says why a decision is what it is; `pages.py` is what people read
+(`overview.py`, `service_page.py`, `incident_page.py`, made of `sources.py`, with the pictures of
+`drawing/`, made text by `rendering.py`);
 `moves.py` is what people do with an incident: over the API, on its page (`acting.py`, signed in by
 `sessions.py`), by the link of a notice (`by_link.py`) or in PagerDuty (`pagerduty.py`);
 `reports.py` is what customers see, `intake.py` decides whose report is taken, within `limits.py`;
@@ -41,9 +43,14 @@ from monitor.web import (
     pages,
 )
 from monitor.web import reports as customers
+from monitor.web.incident_page import IncidentPage
 from monitor.web.intake import Intake
 from monitor.web.moves import Moves
+from monitor.web.overview import Overview
+from monitor.web.rendering import Press
+from monitor.web.service_page import ServicePage
 from monitor.web.sessions import Sessions
+from monitor.web.sources import Sources
 
 __all__ = ["create_app"]
 
@@ -121,10 +128,10 @@ def create_app(
     )
     app.include_router(heartbeats.router(hearing, estate, clock, api_token=api_token))
     app.include_router(notices.router(engine, store, api_token=api_token))
-    page = pages.IncidentPage(store, clock, estate, sessions)
-    app.include_router(
-        pages.router(engine, store, clock, page, cautions=cautions, not_ready=reasons)
-    )
+    of = Sources(engine, store, clock, estate, calendar, Press())
+    page = IncidentPage(of, sessions)
+    overview = Overview(of, cautions=cautions, not_ready=reasons)
+    app.include_router(pages.router(overview, ServicePage(of), page))
     app.include_router(acting.router(moves, page, clock, public_url=public_url))
     app.include_router(by_link.router(moves, store, clock, links, public_url=public_url))
     app.include_router(pagerduty.router(moves, store, hooks or {}))

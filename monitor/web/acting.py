@@ -20,10 +20,10 @@ from monitor.model import Incident
 from monitor.web.answers import Refusal
 from monitor.web.authority import switched_off
 from monitor.web.forms import field, form_fields, from_our_page
+from monitor.web.incident_page import IncidentPage
 from monitor.web.limits import Buckets, network_of
 from monitor.web.moves import Moves
 from monitor.web.orders import Act, Note, SilenceOrder
-from monitor.web.pages import IncidentPage
 from monitor.web.sessions import Session, Sessions, is_marked
 
 SIGN_INS_PER_HOUR = 60

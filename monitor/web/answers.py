@@ -2,8 +2,9 @@
 
 Each answer carries headers under which a browser runs no script, loads nothing from elsewhere and
 shows the page in no frame. Each refusal is JSON: `{"error": {"code", "message", "details"}}`, with
-a message that says what to do about it. What was sent is never repeated, but for what a customer
-typed into a report: `typed` of a refusal gives that back.
+a message that says what to do about it; a browser that asks for a page gets that as one. What was
+sent is never repeated, but for what a customer typed into a report: `typed` of a refusal gives that
+back.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from monitor.store import StoreError
+from monitor.web.rendering import page
 from monitor.web.schemas import ErrorAnswer
 
 if TYPE_CHECKING:
@@ -111,7 +113,7 @@ def refuse_in_json(app: FastAPI) -> None:
 
 
 def answer(refusal: Refusal) -> JSONResponse:
-    """A refusal as a response."""
+    """A refusal as a response for programs."""
     error: dict[str, object] = {"code": refusal.code, "message": refusal.message}
     if refusal.details:
         error["details"] = list(refusal.details)
@@ -120,36 +122,64 @@ def answer(refusal: Refusal) -> JSONResponse:
     return JSONResponse({"error": error}, refusal.status, dict(refusal.headers))
 
 
-async def _refused(_: Request, refusal: Refusal) -> JSONResponse:
-    return answer(refusal)
+def _answer(request: Request, refusal: Refusal) -> Response:
+    """A refusal as a page for a browser that wants to read one, for programs otherwise."""
+    if not _wants_page(request):
+        return answer(refusal)
+    heading = _HEADINGS.get(refusal.status, "This cannot be shown")
+    text = page("refused.html", heading=heading, message=refusal.message)
+    return HTMLResponse(text, refusal.status, dict(refusal.headers))
 
 
-async def _not_understood(_: Request, error: RequestValidationError) -> JSONResponse:
+def _wants_page(request: Request) -> bool:
+    """Whether a person follows a link; what is asked of the API is never answered by a page."""
+    asked = request.url.path.startswith(_FOR_PROGRAMS)
+    return (
+        request.method == "GET" and not asked and "text/html" in request.headers.get("accept", "")
+    )
+
+
+async def _refused(request: Request, refusal: Refusal) -> Response:
+    return _answer(request, refusal)
+
+
+async def _not_understood(request: Request, error: RequestValidationError) -> Response:
     details = tuple(
         f"{'.'.join(str(part) for part in mistake['loc'])}: {mistake['msg']}"
         for mistake in error.errors()
     )
     message = "The request is incomplete or malformed: " + "; ".join(details)
-    return answer(Refusal(422, "invalid_request", message, details=details))
+    return _answer(request, Refusal(422, "invalid_request", message, details=details))
 
 
-async def _no_such_thing(_: Request, error: AnyHTTPException) -> JSONResponse:
+async def _no_such_thing(request: Request, error: AnyHTTPException) -> Response:
     codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     code = codes.get(error.status_code, "refused")
-    return answer(Refusal(error.status_code, code, str(error.detail), headers=error.headers))
+    return _answer(
+        request, Refusal(error.status_code, code, str(error.detail), headers=error.headers)
+    )
 
 
-async def _store_failed(_: Request, error: StoreError) -> JSONResponse:
+async def _store_failed(request: Request, error: StoreError) -> Response:
     _log.warning("store refused a request of the web", error=str(error))
     message = "The store cannot be read or written now. Probing goes on; try again shortly."
-    return answer(Refusal(503, "store_unavailable", message, headers={"Retry-After": "5"}))
+    return _answer(
+        request, Refusal(503, "store_unavailable", message, headers={"Retry-After": "5"})
+    )
 
 
-async def _failed(_: Request, error: Exception) -> JSONResponse:
+async def _failed(request: Request, error: Exception) -> Response:
     _log.error("a request failed", exc_info=error)
     message = "The monitor failed to answer. Its log says why."
-    return answer(Refusal(500, "failed", message, headers=PROTECTION))
+    return _answer(request, Refusal(500, "failed", message, headers=PROTECTION))
 
+
+_HEADINGS = {
+    404: "There is no such page",
+    422: "This address is not understood",
+    503: "The store cannot be read now",
+}
+_FOR_PROGRAMS = ("/api/", "/hooks/", "/metrics", "/healthz", "/readyz")
 
 _MEANINGS = {
     401: "The token is missing or wrong",

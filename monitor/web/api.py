@@ -6,10 +6,12 @@ acts need the token, and what acts names a person.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import BaseModel
 
 from monitor.clock import Clock
 from monitor.engine import Engine
@@ -26,6 +28,7 @@ from monitor.web.orders import Acknowledgement, Act, Note, Resolution, SilenceOr
 from monitor.web.schemas import IncidentDetail, IncidentPage, IncidentSummary, ServiceList
 
 _LARGEST = 2**63 - 1
+P = ParamSpec("P")
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
 Number = Annotated[int, Path(ge=1, le=_LARGEST, description="The number people say")]
@@ -56,31 +59,53 @@ def _reading(routes: APIRouter, engine: Engine, store: Store, public_url: str) -
         """In the order of the configuration."""
         return ServiceList.model_validate({"services": engine.services()})
 
-    @routes.get("/incidents", summary="Incidents, newest first", responses=answers(422, 503))
+    @routes.get(
+        "/incidents",
+        summary="Incidents, newest first",
+        response_model=IncidentPage,
+        responses=answers(422, 503),
+    )
     async def read_incidents(
         state: Annotated[IncidentState | None, Query(description="Only these")] = None,
         limit: Annotated[int, Query(ge=1, le=200, description="At most so many")] = 50,
         before: Annotated[
             int | None, Query(ge=1, le=_LARGEST, description="Only numbers below this")
         ] = None,
-    ) -> IncidentPage:
+    ) -> Response:
         """Follow `next_before` for older ones; null says that there are no more."""
         found = await store.incidents(state=state, limit=limit + 1, before=before)
-        shown = found[:limit]
-        return IncidentPage(
-            incidents=[IncidentSummary.of(incident, public_url) for incident in shown],
-            next_before=shown[-1].number if len(found) > limit else None,
-        )
+        return await _in_thread(_listed, found, limit, public_url)
 
     @routes.get(
-        "/incidents/{number}", summary="One incident whole", responses=answers(404, 422, 503)
+        "/incidents/{number}",
+        summary="One incident whole",
+        response_model=IncidentDetail,
+        responses=answers(404, 422, 503),
     )
-    async def read_incident(number: Number) -> IncidentDetail:
+    async def read_incident(number: Number) -> Response:
         """With its timeline, the results it rests on and the notices owed for it."""
         record = await store.incident(number)
         if record is None:
             raise unknown(number)
-        return IncidentDetail.of_record(record, public_url)
+        return await _in_thread(IncidentDetail.of_record, record, public_url)
+
+
+async def _in_thread(make: Callable[P, BaseModel], *args: P.args, **kwargs: P.kwargs) -> Response:
+    """What may be long is made and written in a thread: the event loop has more to do."""
+
+    def written() -> str:
+        return make(*args, **kwargs).model_dump_json()
+
+    return Response(await asyncio.to_thread(written), media_type="application/json")
+
+
+def _listed(found: list[Incident], limit: int, public_url: str) -> IncidentPage:
+    """Of one incident more than are asked for, so many, and where the rest begins."""
+    shown = found[:limit]
+    return IncidentPage(
+        incidents=[IncidentSummary.of(incident, public_url) for incident in shown],
+        next_before=shown[-1].number if len(found) > limit else None,
+    )
 
 
 def _moving(routes: APIRouter, moves: Moves, public_url: str, api_token: Secret | None) -> None:

@@ -23,7 +23,7 @@ from monitor.web.answers import Refusal
 from monitor.web.forms import FORM_HEADERS, field, form_fields, from_our_page
 from monitor.web.moves import Moves, taken
 from monitor.web.orders import Acknowledgement
-from monitor.web.pages import templates
+from monitor.web.rendering import templates
 
 Token = Annotated[str, Path(min_length=1, max_length=300)]
 

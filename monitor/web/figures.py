@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
 from monitor.figures import Month, figures_of, plain, reach_of, sha256_of
 from monitor.model import Estate
-from monitor.store import Store
+from monitor.store import Period, Store
 
 
 async def stored_figures(
@@ -15,6 +16,12 @@ async def stored_figures(
 ) -> dict[str, Any]:
     """The figures as plain values, and their `sha256`; a ValueError when it has not begun."""
     period = await store.period(*reach_of(month, zone, now))
+    return await asyncio.to_thread(_figures, period, estate, zone, month, now)
+
+
+def _figures(
+    period: Period, estate: Estate, zone: str, month: Month, now: datetime
+) -> dict[str, Any]:
     figures = figures_of(
         month,
         zone,

@@ -25,7 +25,7 @@ from monitor.store import Store
 from monitor.web.answers import Refusal, answers
 from monitor.web.forms import FORM_HEADERS, form_fields
 from monitor.web.intake import Intake, Sent
-from monitor.web.pages import templates
+from monitor.web.rendering import templates
 from monitor.web.schemas import ReportBody, ReportShape
 
 Reference = Annotated[str, Path(min_length=1, max_length=40, description="As it was given out")]
