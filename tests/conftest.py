@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 
@@ -15,6 +17,13 @@ from tests.crash import shim as shims
 _PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLAIN])
 """What a logged fault shows without the values of all variables: that takes ten seconds."""
+
+os.environ.pop("COLUMNS", None)
+"""How wide a terminal is, is for each test to say."""
+
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
+"""How long an example takes is the machine's affair."""
 
 
 def pytest_report_header(config):

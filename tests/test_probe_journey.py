@@ -500,7 +500,7 @@ async def test_clean_up_is_asked_whatever_step_fails_in_whatever_way(net, steps,
             *(order(capture=ID), *more, *undone),
             canary=True,
             deadline=0.6,
-            cleanup_timeout=0.3,
+            cleanup_timeout=0.8,
         )
         begun = [each.path for each in server.requests if each.path.startswith("/clean/")]
     failing = next((n for n, trouble in enumerate(steps) if trouble != "nothing"), None)

@@ -62,6 +62,14 @@ class Receiver:
                 await self._more.wait()
         return self.arrivals
 
+    async def told(self, action: str, within: float = 10) -> Arrival:
+        """Wait until the last request that arrived is of this action, and return it."""
+        async with asyncio.timeout(within):
+            while not (self.arrivals and self.arrivals[-1].action == action):
+                self._more.clear()
+                await self._more.wait()
+        return self.arrivals[-1]
+
 
 @asynccontextmanager
 async def webhook_receiver(
