@@ -1,8 +1,8 @@
 """Run the short benchmarks and print their rows; `python -m bench NAME` runs one.
 
-`detection_core`, `detection_delay`, `nuisance` and `replay` are short. `probe_cost`, `scale` and
-`stall` take minutes and want a machine with nothing else to do, `metrics` (scrapes of 10,000 cells)
-does too and takes two; `kills` takes minutes too, and `crash` half an hour.
+`detection_core`, `detection_delay`, `nuisance` and `replay` are short. `probe_cost`, `scale`,
+`stall`, `metrics` (scrapes of 10,000 cells), `history` and `pages` take minutes and want a machine
+with nothing else to do; `kills` takes minutes too, and `crash` half an hour.
 """
 
 import importlib
