@@ -1,8 +1,8 @@
 """Run the short benchmarks and print their rows; `python -m bench NAME` runs one.
 
 `detection_core`, `detection_delay`, `nuisance` and `replay` are short. `probe_cost`, `scale` and
-`stall` take minutes and want a machine with nothing else to do; `kills` takes minutes too, and
-`crash` half an hour.
+`stall` take minutes and want a machine with nothing else to do; `kills` and `history` take minutes
+too, and `crash` half an hour.
 """
 
 import importlib

@@ -754,6 +754,8 @@ async def test_the_schema_describes_every_answer_and_the_token(web):
     paths = {path for path in schema["paths"] if path.startswith("/api/")}
     assert paths == {
         "/api/v1/services",
+        "/api/v1/services/{name}/history",
+        "/api/v1/services/{name}/cells/{check}/{target}/{vantage}/history",
         "/api/v1/incidents",
         "/api/v1/incidents/{number}",
         "/api/v1/incidents/{number}/acknowledge",

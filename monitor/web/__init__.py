@@ -38,6 +38,7 @@ from monitor.web import (
     explain,
     health,
     heartbeats,
+    history,
     notices,
     pagerduty,
     pages,
@@ -126,6 +127,7 @@ def create_app(
             channels=channels,
         )
     )
+    app.include_router(history.router(store, clock, estate))
     app.include_router(heartbeats.router(hearing, estate, clock, api_token=api_token))
     app.include_router(notices.router(engine, store, api_token=api_token))
     of = Sources(engine, store, clock, estate, calendar, Press())
