@@ -130,6 +130,8 @@ def _paths(past: Past, number: int) -> list[str]:
         f"/incidents/{number}",
         f"/incidents/{number - 1}",
         "/api/v1/services",
+        "/api/v1/services/crm/history",
+        "/api/v1/services/crm/cells/sign-in/tenant-000/london/history?width=3600",
         "/api/v1/incidents?limit=200",
         f"/api/v1/incidents/{number}",
         f"/api/v1/figures?month={past.until:%Y-%m}",
@@ -198,13 +200,21 @@ async def _served(url: str, past: Past) -> AsyncIterator[tuple[int, int]]:
     listening = bind("127.0.0.1", 0)
     listener = Listener(app, listening)
     serving = asyncio.create_task(listener.run_until_exit())
-    running = asyncio.create_task(engine.run([]))
+    running = asyncio.gather(engine.run([]), _summing(store, clock))
     yield listening.getsockname()[1], number
     listener.should_exit = True
     running.cancel()
     await asyncio.wait({serving, running})
     await engine.finish()
     await store.close()
+
+
+async def _summing(store: Store, clock: Clock) -> None:
+    """As often as the daemon does."""
+    job = store.remembering(clock)
+    while True:
+        await asyncio.sleep(5.0)
+        await job.sum_up()
 
 
 def _from(at: datetime) -> Clock:
