@@ -183,12 +183,14 @@ class TestCells:
             seen = made.engine.cell_states("crm")
             assert [s.key for s in seen] == [k for k in made.engine.cells if k.service == "crm"]
             assert {(s.outcome, s.failure) for s in seen} == {(Outcome.PASS, None)}
-            made.world.answers["crm"] = at_once
-            made.world.watch.passes(1)
+            assert made.engine.cell_states("nothing") == ()
+
+    async def test_one_that_fails_says_how(self, made):
+        made.world.answers["crm"] = at_once
+        async with running(made.engine):
             await made.ask_all()
             seen = made.engine.cell_states("crm")
             assert {(s.outcome, s.failure) for s in seen} == {(Outcome.FAIL, FailureKind.CONNECT)}
-            assert made.engine.cell_states("nothing") == ()
 
 
 class TestEnding:

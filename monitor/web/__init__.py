@@ -3,7 +3,8 @@
 `api.py` answers programs, in the shapes of `schemas.py`; `figures.py` gets a month's figures out of
 the store, `explain.py` says why a decision is what it is; what may be long is made in a thread
 (`beside.py`). `pages.py` is what people read: `overview.py`, `service_page.py`, `incident_page.py`,
-made of `sources.py`, with the pictures of `drawing/`, made text by `rendering.py`. `moves.py` is what people do with an incident: over the API, on its page (`acting.py`, signed in by
+made of `sources.py`, with the pictures of `drawing/`, made text by `rendering.py`. `moves.py` is
+what people do with an incident: over the API, on its page (`acting.py`, signed in by
 `sessions.py`), by the link of a notice (`by_link.py`) or in PagerDuty (`pagerduty.py`);
 `reports.py` is what customers see, `intake.py` decides whose report is taken, within `limits.py`;
 `heartbeats.py` takes the calls of those who should call; `answers.py` says how every answer is
