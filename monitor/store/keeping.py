@@ -58,7 +58,7 @@ _FORGOTTEN_AFTER = timedelta(days=420)
 """When a subject that has seen nothing has no sums any more."""
 
 BLOCK_OVERHEAD = 24
-_RESULT_OVERHEAD = 70
+_RESULT_OVERHEAD = 150
 """Bytes that a block, and a result with its indexes, take beside what is written in them."""
 
 _NAMES = (RESULT.c.service, RESULT.c.check, RESULT.c.target, RESULT.c.vantage)

@@ -112,7 +112,7 @@ class Remembering:
 
     async def _note(self, summing: Summing, *, everything: bool) -> None:
         while shards := summing.behind() if everything else summing.due(self._clock.monotonic()):
-            part = summing.part(shards, self._limit(_NOTE))
+            part = await asyncio.to_thread(summing.part, shards, self._limit(_NOTE))
             await self._slice(_NOTE, len(part.sums), keeping.note, part)
             summing.noted(part, self._clock.monotonic())
         if not summing.checks_wait():
