@@ -15,9 +15,11 @@ through the engine.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from monitor import __version__
 from monitor.clock import Clock
@@ -96,12 +98,13 @@ def create_app(
         title="Uptime monitor",
         version=__version__,
         description="The present state of every service, and the incidents opened for them.",
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
     app.add_middleware(answers.Protected)
     answers.refuse_in_json(app)
+    _describe(app)
     moves = Moves(engine, store)
     sessions = None if api_token is None else Sessions(api_token, clock, public_url=public_url)
     app.include_router(health.router(engine, metrics, reasons))
@@ -148,3 +151,11 @@ def create_app(
     app.include_router(customers.api(intake, store, public_url=public_url))
     app.include_router(customers.pages(intake, store, clock))
     return app
+
+
+def _describe(app: FastAPI) -> None:
+    """The schema of the API at its address, made once in a thread: that takes a while."""
+
+    @app.get("/api/v1/openapi.json", include_in_schema=False)
+    async def read_schema() -> JSONResponse:
+        return JSONResponse(await asyncio.to_thread(app.openapi))
