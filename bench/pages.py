@@ -1,9 +1,9 @@
 """Pages and API of a monitor with 10,000 cells and 90 days of history, on both databases; by name.
 
 The application on its real listener, asked over HTTP by another process. A critical incident is
-open, every cell of one service fails, and the results of a minute are to be summed at the start. The
-engine runs and asks only what it wants to know of the outage; what it costs to probe every cell is
-in `bench.scale`. There is no peer that draws such pages: `/healthz` is the floor.
+open, every cell of one service fails, and the results of a minute are to be summed at the start.
+The engine runs and asks only what it wants to know of the outage; what it costs to probe every cell
+is in `bench.scale`. There is no peer that draws such pages: `/healthz` is the floor.
 
 The event loop is watched by a timer every 2 ms: how much later than that it ran, which includes
 what the machine's other work cost, and what the loop's own thread computed meanwhile; both also for
