@@ -32,6 +32,7 @@ from bench.filled import CHECKS, SERVICES, VANTAGES, Past, filled
 from bench.telling import told
 from monitor import detection
 from monitor.clock import Clock, real_clock
+from monitor.daemon import garbage
 from monitor.daemon.listener import Listener, bind
 from monitor.engine import Engine, ProbeCell
 from monitor.engine.recalled import load_mind
@@ -213,6 +214,7 @@ async def _served(url: str, past: Past) -> AsyncIterator[tuple[int, int]]:
         policy=PolicySettings(),
         channels=(),
     )
+    garbage.begin()  # as the daemon does: a collection that looks at all cells holds everybody
     listening = bind("127.0.0.1", 0)
     listener = Listener(app, listening)
     serving = asyncio.create_task(listener.run_until_exit())
