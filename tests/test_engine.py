@@ -186,6 +186,24 @@ async def ended(task):
     return failure
 
 
+class TestCells:
+    async def test_each_says_what_its_last_probe_said(self, made):
+        async with running(made.engine):
+            assert {s.outcome for s in made.engine.cell_states("crm")} == {None}
+            await made.ask_all()
+            seen = made.engine.cell_states("crm")
+            assert [s.key for s in seen] == [k for k in made.engine.cells if k.service == "crm"]
+            assert {(s.outcome, s.failure) for s in seen} == {(Outcome.PASS, None)}
+            assert made.engine.cell_states("nothing") == ()
+
+    async def test_one_that_fails_says_how(self, made):
+        made.world.answers["crm"] = at_once
+        async with running(made.engine):
+            await made.ask_all()
+            seen = made.engine.cell_states("crm")
+            assert {(s.outcome, s.failure) for s in seen} == {(Outcome.FAIL, FailureKind.CONNECT)}
+
+
 class TestEnding:
     async def test_whatever_leaves_a_probe_ends_the_engine(self, made):
         made.world.answers["crm"] = ValueError("a fault of ours")

@@ -40,6 +40,7 @@ from monitor.metrics.cells import CellLines
 from monitor.metrics.families import FAMILIES, MONITOR_FAMILIES, Family, FamilyType
 from monitor.metrics.foreseen import (
     BY,
+    KEPT,
     NO_KIND,
     RELOAD,
     SUPPORT,
@@ -345,7 +346,7 @@ class Metrics:
 
     def history(self, results: int, sums: int, cut_at: datetime | None) -> None:
         """About how many bytes history takes, and before when PASSes were cut; None: never."""
-        for what, size in (("results", results), ("sums", sums)):
+        for what, size in zip(KEPT, (results, sums), strict=True):
             self._gauges["monitor_history_bytes"].labels(what).set(size)
         self._gauges["monitor_history_cut_timestamp_seconds"].set(
             cut_at.timestamp() if cut_at else 0

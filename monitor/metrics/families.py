@@ -266,17 +266,20 @@ MONITOR_FAMILIES = (
         "monitor_history_bytes",
         ("what",),
         "About what history takes on disk: results, sums; looked at every 300 s",
+        query='monitor_history_bytes{what="results"}',
     ),
     _gauge(
         "monitor_history_cut_timestamp_seconds",
         (),
         "Unix time before which PASS results were deleted for history.max_bytes, 0 never",
+        query="time() - monitor_history_cut_timestamp_seconds and monitor_history_cut_timestamp_seconds > 0",
     ),
     _gauge(
         "monitor_history_summed_until_timestamp_seconds",
         (),
         "Unix time until when all results recorded are in the sums of their checks, "
         "0 when it is not known yet",
+        query="time() - monitor_history_summed_until_timestamp_seconds",
     ),
     _counter(
         "monitor_probes_total",

@@ -54,6 +54,7 @@ class Told(StrEnum):
 
 NO_KIND = "none"
 SUPPORT = ("open", "closed")
+KEPT = ("results", "sums")
 RELOAD = {True: "taken", False: "refused"}
 BY = {True: "tenant", False: "anonymous"}
 
@@ -111,6 +112,7 @@ def foreseen(estate: Estate, channels: Sequence[str]) -> Mapping[str, Iterable[t
         "monitor_vantage_healthy": product(vantage.name for vantage in estate.vantages),
         "monitor_reports_total": product(BY.values()),
         "monitor_config_reloads_total": product(RELOAD.values()),
+        "monitor_history_bytes": product(KEPT),
         "monitor_self_alarm": product(Problem),
         "monitor_pings_total": product(PingOutcome),
     }

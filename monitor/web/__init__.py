@@ -1,10 +1,10 @@
 """The monitor on the web: figures for Prometheus, an API for programs, pages for people.
 
 `api.py` answers programs, in the shapes of `schemas.py`; `figures.py` gets a month's figures out of
-the store, `explain.py` says why a decision is what it is; `pages.py` is what people read
-(`overview.py`, `service_page.py`, `incident_page.py`, made of `sources.py`, with the pictures of
-`drawing/`, made text by `rendering.py`);
-`moves.py` is what people do with an incident: over the API, on its page (`acting.py`, signed in by
+the store, `explain.py` says why a decision is what it is; what may be long is made in a thread
+(`beside.py`). `pages.py` is what people read: `overview.py`, `service_page.py`, `incident_page.py`,
+made of `sources.py`, with the pictures of `drawing/`, made text by `rendering.py`. `moves.py` is
+what people do with an incident: over the API, on its page (`acting.py`, signed in by
 `sessions.py`), by the link of a notice (`by_link.py`) or in PagerDuty (`pagerduty.py`);
 `reports.py` is what customers see, `intake.py` decides whose report is taken, within `limits.py`;
 `heartbeats.py` takes the calls of those who should call; `scraping.py` hands out the page of
@@ -15,9 +15,11 @@ the store; nothing here changes anything but through the engine.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from monitor import __version__
 from monitor.clock import Clock
@@ -96,12 +98,13 @@ def create_app(
         title="Uptime monitor",
         version=__version__,
         description="The present state of every service, and the incidents opened for them.",
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
     app.add_middleware(answers.Protected)
     answers.refuse_in_json(app)
+    _describe(app)
     moves = Moves(engine, store)
     sessions = None if api_token is None else Sessions(api_token, clock, public_url=public_url)
     app.include_router(health.router(engine, metrics, reasons))
@@ -148,3 +151,11 @@ def create_app(
     app.include_router(customers.api(intake, store, public_url=public_url))
     app.include_router(customers.pages(intake, store, clock))
     return app
+
+
+def _describe(app: FastAPI) -> None:
+    """The schema of the API at its address, made once in a thread: that takes a while."""
+
+    @app.get("/api/v1/openapi.json", include_in_schema=False)
+    async def read_schema() -> JSONResponse:
+        return JSONResponse(await asyncio.to_thread(app.openapi))

@@ -6,12 +6,10 @@ acts need the token, and what acts names a person.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import BaseModel
 
 from monitor.clock import Clock
 from monitor.engine import Engine
@@ -21,6 +19,7 @@ from monitor.net.secret import Secret
 from monitor.store import Store
 from monitor.web.answers import Refusal, answers
 from monitor.web.authority import authorised
+from monitor.web.beside import in_thread
 from monitor.web.figure_shapes import FiguresShape
 from monitor.web.figures import stored_figures
 from monitor.web.moves import Moves, unknown
@@ -28,7 +27,6 @@ from monitor.web.orders import Acknowledgement, Act, Note, Resolution, SilenceOr
 from monitor.web.schemas import IncidentDetail, IncidentPage, IncidentSummary, ServiceList
 
 _LARGEST = 2**63 - 1
-P = ParamSpec("P")
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
 Number = Annotated[int, Path(ge=1, le=_LARGEST, description="The number people say")]
@@ -74,7 +72,7 @@ def _reading(routes: APIRouter, engine: Engine, store: Store, public_url: str) -
     ) -> Response:
         """Follow `next_before` for older ones; null says that there are no more."""
         found = await store.incidents(state=state, limit=limit + 1, before=before)
-        return await _in_thread(_listed, found, limit, public_url)
+        return await in_thread(_listed, found, limit, public_url)
 
     @routes.get(
         "/incidents/{number}",
@@ -87,16 +85,7 @@ def _reading(routes: APIRouter, engine: Engine, store: Store, public_url: str) -
         record = await store.incident(number)
         if record is None:
             raise unknown(number)
-        return await _in_thread(IncidentDetail.of_record, record, public_url)
-
-
-async def _in_thread(make: Callable[P, BaseModel], *args: P.args, **kwargs: P.kwargs) -> Response:
-    """What may be long is made and written in a thread: the event loop has more to do."""
-
-    def written() -> str:
-        return make(*args, **kwargs).model_dump_json()
-
-    return Response(await asyncio.to_thread(written), media_type="application/json")
+        return await in_thread(IncidentDetail.of_record, record, public_url)
 
 
 def _listed(found: list[Incident], limit: int, public_url: str) -> IncidentPage:

@@ -9,13 +9,14 @@ import math
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import AwareDatetime, Field
 
 from monitor.clock import Clock
 from monitor.model import CellKey, Estate
 from monitor.store import Store
 from monitor.web.answers import Refusal, answers
+from monitor.web.beside import in_thread
 from monitor.web.schemas import PhasesShape, Shape
 
 POINTS = 500
@@ -78,6 +79,7 @@ def router(store: Store, clock: Clock, estate: Estate) -> APIRouter:
     @routes.get(
         "/{name}/history",
         summary="What the checks of a service saw over time",
+        response_model=ServiceHistoryShape,
         responses=answers(404, 422, 503),
     )
     async def read_history(
@@ -85,22 +87,21 @@ def router(store: Store, clock: Clock, estate: Estate) -> APIRouter:
         since: Since = None,
         until: Until = None,
         width: Annotated[float, Query(description="Seconds of a point: a multiple of 60")] = 300,
-    ) -> ServiceHistoryShape:
+    ) -> Response:
         """At most 500 points of each check. Minutes go back 7 days, hours 90, days 400."""
         begin, end = _stretch(name, services, clock, since, until, width)
         try:
             found = await store.check_history(name, begin, end, width)
         except ValueError as error:
             raise _refused(error) from None
-        return ServiceHistoryShape.model_validate(
-            {
-                "service": name,
-                "since": begin,
-                "until": end,
-                "cut_before": (await store.history()).pass_cut_at,
-                "checks": found,
-            }
-        )
+        told = {
+            "service": name,
+            "since": begin,
+            "until": end,
+            "cut_before": (await store.history()).pass_cut_at,
+            "checks": found,
+        }
+        return await in_thread(ServiceHistoryShape.model_validate, told)
 
     @routes.get(
         "/{name}/cells/{check}/{target}/{vantage}/history",

@@ -24,7 +24,7 @@ from monitor.web.drawing.strip import Told
 
 PHASES = ("resolve", "connect", "tls", "processing", "transfer")
 """From the bottom of the stack to its top."""
-TITLES_MOST = 48
+TITLES_MOST = 32
 _UP, _DOWN = 120, 24
 """Pixels above the line for latency, and below it for failures."""
 _FINE = 10
