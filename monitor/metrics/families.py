@@ -272,7 +272,7 @@ MONITOR_FAMILIES = (
         "monitor_history_cut_timestamp_seconds",
         (),
         "Unix time before which PASS results were deleted for history.max_bytes, 0 never",
-        query="time() - monitor_history_cut_timestamp_seconds and monitor_history_cut_timestamp_seconds > 0",
+        query="time() - (monitor_history_cut_timestamp_seconds > 0)",
     ),
     _gauge(
         "monitor_history_summed_until_timestamp_seconds",
