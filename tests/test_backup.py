@@ -397,7 +397,7 @@ class TestTheCommands:
     def test_a_backup_is_put_in_place_in_four_steps(self, config, backup):
         code, out, err = monitor("backup", backup, "-c", config)
         assert code == 0, err
-        assert "whole and checked: 1 alembic_version, 1 evidence, 1 incident" in out
+        assert "whole and checked: 1 alembic_version, 1 evidence, 1 history, 1 incident" in out
 
         code, out, _ = monitor("restore", backup, "-c", config)
         assert code == 0

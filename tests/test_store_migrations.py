@@ -11,14 +11,15 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Date, DateTime, Time, inspect
+from sqlalchemy import Date, DateTime, Time, insert, inspect
 
 import monitor
 from monitor.model import Beat, Change, Unobserved, UnobservedReason
 from monitor.store import StoreTooNew, StoreUnavailable, open_reader, open_store, writes
 from monitor.store.migrate import SCRIPTS, copy_path, migrate
 from monitor.store.place import make_room, place_of, reading, writing
-from monitor.store.tables import Row
+from monitor.store.rows import result_row
+from monitor.store.tables import RESULT, Row
 from tests.store_fixtures import CELL, CLOCK, after, incident, notice, opened, opening, result
 from tests.store_outside import execute, file_of
 
@@ -183,6 +184,26 @@ async def test_every_older_release_is_brought_up_with_its_open_incident(
         assert await store.heartbeats() == {}
         await store.hear({"acme-import": Beat(after(1), "late")})
         assert await store.heartbeats() == {"acme-import": Beat(after(1), "late")}
+
+
+async def test_results_of_an_older_release_are_kept_and_summed_up(database_url, tmp_path):
+    place, seen = place_of(database_url), [result(at=after(n)) for n in (9, 3, 6)]
+    make_room(place)
+    migrate(place, release(tmp_path, "0005"))
+    written_by_hand(place, Change())
+    engine = writing(place)
+    with engine.begin() as connection:
+        connection.execute(insert(RESULT), [result_row(one) for one in seen])
+    engine.dispose()
+    async with opened(database_url) as store:
+        assert await store.recent_results(CELL, 9) == [seen[0], seen[2], seen[1]]
+        await store.record([result(at=after(12))])
+        assert await store.remembering(CLOCK).sum_up(everything=True) == 4
+        (hour,) = await store.cell_history(CELL, after(0), after(60), 3600)
+        assert hour.failed == 4
+    assert [
+        seq for (seq,) in execute(database_url, "SELECT seq FROM result ORDER BY observed_at")
+    ] == [1, 2, 3, 4]
 
 
 async def test_a_copy_is_made_before_an_older_file_is_migrated(sqlite_url, next_release):

@@ -42,7 +42,7 @@ def _check(path: Path, copy: sqlite3.Connection, rows: dict[str, int]) -> None:
 
 
 def _rows(connection: sqlite3.Connection) -> dict[str, int]:
-    named = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-    names = [name for (name,) in connection.execute(named)]
+    named = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    names = sorted(name for (name,) in connection.execute(named))
     counted = "SELECT count(*) FROM "
     return {name: connection.execute(f'{counted}"{name}"').fetchone()[0] for name in names}
