@@ -254,12 +254,9 @@ class TestStrip:
             '<line class="grid" x1="50%" x2="50%" y1="0" y2="42"/>'
             '<text class="tick" x="50%" y="56" text-anchor="middle">Mon 23</text>'
             '<line class="foot" x1="0" x2="100%" y1="36" y2="36"/>'
-            '<rect class="state-working" x="0%" width="50.000%" y="29.52" height="6.48">'
-            "<title>Working for 12 h, from 12:00 to 00:00</title></rect>"
+            '<rect class="state-working" x="0%" width="100%" y="29.52" height="6.48"/>'
             '<rect class="state-all" x="50%" width="25.000%" y="0" height="36">'
-            "<title>Down for everyone for 6 h, from 00:00 to 06:00</title></rect>"
-            '<rect class="state-working" x="75%" width="25.000%" y="29.52" height="6.48">'
-            "<title>Working for 6 h, from 06:00 to 12:00</title></rect></svg>"
+            "<title>Down for everyone for 6 h, from 00:00 to 06:00</title></rect></svg>"
         )
 
     def test_an_outage_of_a_second_is_still_seen(self):

@@ -78,6 +78,7 @@ def page(name: str, **values: object) -> str:
     return templates().get_template(name).render(**values)
 
 
+@functools.lru_cache(maxsize=4096)
 def both_times(at: datetime) -> str:
     """An instant in UTC and in London's time, to the second."""
     at = at.astimezone(UTC)

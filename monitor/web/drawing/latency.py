@@ -24,7 +24,7 @@ from monitor.web.drawing.strip import Told
 
 PHASES = ("resolve", "connect", "tls", "processing", "transfer")
 """From the bottom of the stack to its top."""
-TITLES_MOST = 32
+TITLES_MOST = 24
 _UP, _DOWN = 120, 24
 """Pixels above the line for latency, and below it for failures."""
 _FINE = 10
@@ -82,7 +82,8 @@ def latency(
 
 def total_of(phases: Phases) -> float:
     """Seconds of all phases together."""
-    return sum(getattr(phases, name) or 0.0 for name in PHASES)
+    each = (phases.resolve, phases.connect, phases.tls, phases.processing, phases.transfer)
+    return sum(filter(None, each))
 
 
 def described(buckets: Sequence[Recalled]) -> str:
@@ -124,7 +125,9 @@ def _step(bucket: Recalled, scale: Scale, highest: float) -> Step:
     failed = bucket.failed / votes if votes else 0.0
     if not bucket.passed:
         return Step(begins, ends, (_LINE,) * len(PHASES), failed)
-    tops = accumulate(getattr(bucket.phases, name) or 0.0 for name in PHASES)
+    phases = bucket.phases
+    each = (phases.resolve, phases.connect, phases.tls, phases.processing, phases.transfer)
+    tops = accumulate(spent or 0.0 for spent in each)
     places = tuple(max(0, round(_LINE - _LINE * top / highest)) for top in tops)
     return Step(begins, ends, places, failed)
 

@@ -62,9 +62,11 @@ def strip(
     At most `ticks` times are written below.
     """
     within = (scale.since, scale.until)
-    drawn = [_foot(height)]
-    for piece in thinned(pieces, within, PIECES_MOST):
-        drawn += _piece(piece, scale, height, told)
+    shown = thinned(pieces, within, PIECES_MOST)
+    drawn = [_foot(height), _working(shown, scale, height)]
+    for piece in shown:
+        if piece.kind is not Kind.WORKING:
+            drawn += _piece(piece, scale, height, told)
     lanes = sorted(marks, key=lambda mark: mark.at)[-MARKS_MOST:]
     bottom = height + 6 + _LANE * len(lanes)
     for lane, mark in enumerate(lanes):
@@ -104,6 +106,22 @@ def _pattern(name: str, *shapes: Markup) -> Markup:
 
 def _foot(height: float) -> Markup:
     return svg.tag("line", class_="foot", x1="0", x2="100%", y1=height, y2=height)
+
+
+def _working(pieces: Sequence[Piece], scale: Scale, height: float) -> Markup:
+    """One band below all that covers it, where pieces are: half of them need not be drawn."""
+    if not pieces:
+        return Markup()
+    high = height * _HEIGHT[Kind.WORKING]
+    begins, ends = scale.share(pieces[0].begins), scale.share(pieces[-1].ends)
+    return svg.tag(
+        "rect",
+        class_=f"state-{Kind.WORKING}",
+        x=svg.percent(begins),
+        width=svg.percent(ends - begins),
+        y=height - high,
+        height=high,
+    )
 
 
 def _piece(piece: Piece, scale: Scale, height: float, told: Told) -> tuple[Markup, ...]:
