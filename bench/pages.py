@@ -126,9 +126,10 @@ async def _row(port: int, path: str, idle: float) -> str:
     computed = time.process_time() - computed - idle * (time.monotonic() - began)
     took = found["took"]
     p95 = statistics.quantiles(took, n=20)[-1]
+    cpu = 1000 * max(0.0, computed) / TIMES
     return (
         f"  {path}: p50 {1000 * statistics.median(took):.0f} ms, p95 {1000 * p95:.0f} ms "
-        f"(budget {1000 * BUDGET:.0f}; the first {1000 * first:.0f}), {1000 * max(0.0, computed) / TIMES:.0f} ms of CPU, "
+        f"(budget {1000 * BUDGET:.0f}; the first {1000 * first:.0f}), {cpu:.0f} ms of CPU, "
         f"{found['bytes'] / 1000:.0f} kB{'' if p95 <= BUDGET else '  OVER'}"
     )
 
