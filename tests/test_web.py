@@ -124,13 +124,21 @@ def engine(store):
 
 
 def client_of(
-    engine, store, *, token=TOKEN, metrics=None, estate=ESTATE, channels=CHANNELS, cautions=()
+    engine,
+    store,
+    *,
+    token=TOKEN,
+    metrics=None,
+    estate=ESTATE,
+    channels=CHANNELS,
+    cautions=(),
+    clock=CLOCK,
 ):
     app = create_app(
         engine,
         store,
         metrics or Metrics(ESTATE, ["pager"]),
-        CLOCK,
+        clock,
         api_token=Secret(token) if token else None,
         public_url=PUBLIC,
         estate=estate,
@@ -630,6 +638,26 @@ async def test_the_page_of_a_service_keeps_its_span(web, span):
     page = (await web.get(f"/services/crm?span={span}&refresh=off")).text
     assert f'href="?span={span}&amp;refresh=on"' in page
     assert "http-equiv" not in page
+
+
+async def test_days_are_read_once_a_minute_and_the_last_day_always(engine, store):
+    asked, now = [], [NINE]
+
+    class Counting:
+        def __getattr__(self, name):
+            return getattr(store, name)
+
+        async def check_history(self, service, since, until, width):
+            asked.append(width)
+            return await store.check_history(service, since, until, width)
+
+    clock = Clock(lambda: now[0], lambda: 100.0)
+    async with client_of(engine, Counting(), clock=clock) as web:
+        for at in (NINE, NINE + timedelta(seconds=59), NINE + timedelta(seconds=60)):
+            now[0] = at
+            for span in ("24h", "90d"):
+                assert (await web.get(f"/services/crm?span={span}")).status_code == 200
+    assert asked == [900, 86400, 900, 900, 86400]
 
 
 async def test_a_span_that_is_none_is_refused_by_name(web):

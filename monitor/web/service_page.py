@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,6 +43,12 @@ ROWS_MOST = 24
 """Rows of a table that stands for a picture."""
 SHOWN_MOST = 20
 """Outages and incidents that are listed."""
+KEPT = timedelta(seconds=60)
+"""For how long what was read of days and hours is shown again: it hardly changes meanwhile."""
+_SLOW = 3600.0
+
+History = Mapping[str, Sequence[Recalled]]
+"""What checks saw, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ class Gathered:
     state: ServiceState
     cells: tuple[CellState, ...]
     period: Period
-    history: Mapping[str, Sequence[Recalled]]
+    history: History
     cut: datetime | None
 
 
@@ -80,6 +87,7 @@ class ServicePage:
 
     def __init__(self, of: Sources) -> None:
         self._of = of
+        self._known: dict[tuple[str, SpanName], tuple[datetime, History]] = {}
 
     async def answer(self, name: str, span: SpanName, *, refresh: bool) -> str:
         """The page of a service for a span. Raises `Refusal` where there is no such service."""
@@ -90,10 +98,12 @@ class ServicePage:
         return await self._of.press.draws(self._draw, service, span, gathered, refresh=refresh)
 
     async def _gather(self, service: Service, span: SpanName) -> Gathered:
-        now = self._of.clock.wall()
-        _, length, width = SPANS[span]
-        period = await self._of.store.period(now - length, now)
-        history = await self._of.store.check_history(service.name, now - length, now, width)
+        now, length = self._of.clock.wall(), SPANS[span][1]
+        period, history, standing = await asyncio.gather(
+            self._of.store.period(now - length, now),
+            self._history(service.name, span, now),
+            self._of.store.history(),
+        )
         states = self._of.engine.services()
         return Gathered(
             now,
@@ -101,8 +111,18 @@ class ServicePage:
             self._of.engine.cell_states(service.name),
             period,
             history,
-            (await self._of.store.history()).pass_cut_at,
+            standing.pass_cut_at,
         )
+
+    async def _history(self, service: str, span: SpanName, now: datetime) -> History:
+        """What the checks of a service saw; of days and hours, as it was within the last minute."""
+        _, length, width = SPANS[span]
+        read_at, known = self._known.get((service, span), (None, {}))
+        if read_at is not None and width >= _SLOW and abs(now - read_at) < KEPT:
+            return known
+        found = await self._of.store.check_history(service, now - length, now, width)
+        self._known[service, span] = (now, found)
+        return found
 
     def _draw(self, service: Service, span: SpanName, seen: Gathered, *, refresh: bool) -> str:
         words, length, _ = SPANS[span]
