@@ -76,6 +76,25 @@ def memory():
         yield Path(folder)
 
 
+_FIRST = (
+    "test_crash_kills",
+    "test_fuzz",
+    "test_crash_power",
+    "test_duties",
+    "test_crash_planted",
+    "test_crash_races",
+    "test_crash_disks",
+    "test_running",
+)
+"""Files that take minutes, those that load the machine first: what is timed comes after them."""
+
+
+def _turn(item):
+    """Where the file of a test stands among the others: they are run side by side."""
+    name = item.path.stem
+    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
+
+
 def pytest_collection_modifyitems(config, items):
     """What needs a PostgreSQL server, a C compiler or Chromium is left out where there is none."""
     lacking = set()
@@ -87,4 +106,4 @@ def pytest_collection_modifyitems(config, items):
         lacking.add("chromium")
     away = [item for item in items if lacking & set(getattr(item, "fixturenames", ()))]
     config.hook.pytest_deselected(items=away)
-    items[:] = [item for item in items if item not in away]
+    items[:] = sorted((item for item in items if item not in away), key=_turn)

@@ -83,7 +83,7 @@ async def test_the_expiry_and_the_phases_reach_the_metrics(net, tmp_path, root, 
         result = await probed(net, "tls", **fields)
     lines = cells.CellLines()
     lines.show(cell_of("tls", **fields), result)
-    text = lines.render().decode()
+    text = b"".join(lines.pieces()).decode()
     expiry = result.evidence.certificate.chain_expiry.timestamp()
     (line,) = [each for each in text.splitlines() if each.startswith("probe_ssl_earliest")]
     assert float(line.rpartition(" ")[2]) == expiry
