@@ -657,7 +657,7 @@ async def test_days_are_read_once_a_minute_and_the_last_day_always(engine, store
             now[0] = at
             for span in ("24h", "90d"):
                 assert (await web.get(f"/services/crm?span={span}")).status_code == 200
-    assert asked == [900, 86400, 900, 900, 86400]
+    assert asked == [1200, 86400, 1200, 1200, 86400]
 
 
 async def test_a_span_that_is_none_is_refused_by_name(web):

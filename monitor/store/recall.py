@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import BigInteger, Connection, Row, bindparam, case, select, type_coerce
+from sqlalchemy import BigInteger, Connection, Row, bindparam, case, func, select, type_coerce
 
 from monitor.model import CellKey, Outcome, Recalled
 from monitor.store.sums import (
@@ -43,6 +43,8 @@ _AT_ONCE = 1000
 _KEYED = select(SUMS.c.key, SUMS.c.body).where(
     SUMS.c.key.in_(bindparam("keys", expanding=True, literal_execute=True))
 )
+_MICROSECONDS = 1_000_000
+_INSTANT = type_coerce(RESULT.c.observed_at, BigInteger)
 FRESH = (
     RESULT.c.seq,
     RESULT.c.service,
@@ -50,7 +52,7 @@ FRESH = (
     RESULT.c.target,
     RESULT.c.vantage,
     RESULT.c.outcome,
-    type_coerce(RESULT.c.observed_at, BigInteger).label("observed_at"),
+    _INSTANT.label("observed_at"),
     case((RESULT.c.outcome == Outcome.PASS.value, RESULT.c.body)).label("body"),
 )
 """What is summed of a result: its instant as microseconds, its body only where it passed."""
@@ -179,11 +181,22 @@ def _add_fresh_of_service(
     """Add the results of a service that are not in the sums of its checks yet."""
     done = summed(connection)
     until = {name: done[shard_of(subject, is_check=True)] for subject, name in names.items()}
+    fresh = [RESULT.c.service == service, RESULT.c.seq > min(done[SHARDS:])]
     # A check without a subject has no sums at all: its results are all read.
-    fresh = (RESULT.c.service == service, RESULT.c.seq > min(done[SHARDS:]))
-    for row in connection.execute(select(*FRESH).where(*fresh)):
-        if row.seq > until.get(row.check, 0):
-            _add(points.setdefault(row.check, {}), asked, row)
+    fresh += [(RESULT.c.check != name) | (RESULT.c.seq > seq) for name, seq in until.items()]
+    passed = RESULT.c.outcome == Outcome.PASS.value
+    for row in connection.execute(select(*FRESH).where(*fresh, passed)):
+        _add(points.setdefault(row.check, {}), asked, row.observed_at // _MICROSECONDS, row)
+    # Of all others only how many there were is told, and the database counts faster.
+    begin = _INSTANT // (asked.level.width * _MICROSECONDS) * asked.level.width
+    counted = select(
+        RESULT.c.check, RESULT.c.outcome, begin.label("begin"), func.count().label("n")
+    )
+    grouped = counted.where(*fresh, ~passed).group_by(RESULT.c.check, RESULT.c.outcome, begin)
+    for row in connection.execute(grouped):
+        if asked.since <= row.begin < asked.until:
+            total = points.setdefault(row.check, {}).setdefault(asked.point(row.begin), nothing())
+            count(total, row.outcome, row.n)
 
 
 def _fresh_of_cell(connection: Connection, cell: CellKey, asked: Window, done: int) -> Points:
@@ -193,13 +206,12 @@ def _fresh_of_cell(connection: Connection, cell: CellKey, asked: Window, done: i
     fresh = select(*FRESH).where(*of_cell, RESULT.c.seq + 0 > done)
     points: Points = {}
     for row in connection.execute(fresh):
-        _add(points, asked, row)
+        _add(points, asked, row.observed_at // _MICROSECONDS, row)
     return points
 
 
-def _add(points: Points, asked: Window, row: Row[Any]) -> None:
-    grain = asked.level.width
-    begin = row.observed_at // 1_000_000 // grain * grain
+def _add(points: Points, asked: Window, second: int, row: Row[Any]) -> None:
+    begin = second // asked.level.width * asked.level.width
     if not asked.since <= begin < asked.until:
         return
     total = points.setdefault(asked.point(begin), nothing())

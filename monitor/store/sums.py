@@ -88,9 +88,9 @@ def nothing() -> Sum:
     return [0] * WIDTH
 
 
-def count(total: Sum, outcome: str) -> None:
-    """Count a result that tells no times: any but a PASS."""
-    total[OUTCOMES[outcome]] += 1
+def count(total: Sum, outcome: str, many: int = 1) -> None:
+    """Count results that tell no times: any but a PASS."""
+    total[OUTCOMES[outcome]] += many
 
 
 def count_pass(total: Sum, took: int, spent: Iterable[tuple[int, int]]) -> None:

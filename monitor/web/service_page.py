@@ -33,13 +33,13 @@ from monitor.web.sources import Sources, watched_of
 
 SpanName = Literal["24h", "7d", "90d"]
 SPANS: Mapping[SpanName, tuple[str, timedelta, float]] = {
-    "24h": ("24 hours", timedelta(days=1), 900.0),
+    "24h": ("24 hours", timedelta(days=1), 1200.0),
     "7d": ("7 days", timedelta(days=7), 7200.0),
     "90d": ("90 days", timedelta(days=90), 86400.0),
 }
 """By name: in words, how long, and the seconds of one bucket of latency."""
 
-ROWS_MOST = 24
+ROWS_MOST = 12
 """Rows of a table that stands for a picture."""
 SHOWN_MOST = 20
 """Outages and incidents that are listed."""
