@@ -181,10 +181,11 @@ def _add_fresh_of_service(
     """Add the results of a service that are not in the sums of its checks yet."""
     done = summed(connection)
     until = {name: done[shard_of(subject, is_check=True)] for subject, name in names.items()}
-    fresh = [RESULT.c.service == service, RESULT.c.seq > min(done[SHARDS:])]
+    # Only by the order of `seq`: other indexes lead to every result of a service, or every PASS.
+    fresh = [RESULT.c.seq > min(done[SHARDS:]), RESULT.c.service.concat("") == service]
     # A check without a subject has no sums at all: its results are all read.
     fresh += [(RESULT.c.check != name) | (RESULT.c.seq > seq) for name, seq in until.items()]
-    passed = RESULT.c.outcome == Outcome.PASS.value
+    passed = RESULT.c.outcome.concat("") == Outcome.PASS.value
     for row in connection.execute(select(*FRESH).where(*fresh, passed)):
         _add(points.setdefault(row.check, {}), asked, row.observed_at // _MICROSECONDS, row)
     # Of all others only how many there were is told, and the database counts faster.
